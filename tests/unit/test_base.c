@@ -1,0 +1,106 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buffer.h"
+#include "base/crc32c.h"
+#include "base/error.h"
+#include "base/random.h"
+
+static void crc32c_gives_the_rfc_3720_values(void **state)
+{
+    (void)state;
+    unsigned char zeros[32] = {0};
+    unsigned char rising[32];
+    for (int i = 0; i < 32; i++) {
+        rising[i] = (unsigned char)i;
+    }
+    assert_int_equal(crc32c(0, zeros, 32), 0x8A9136AA);
+    assert_int_equal(crc32c(0, rising, 32), 0x46DD794E);
+    assert_int_equal(crc32c(0, "123456789", 9), 0xE3069283);
+    assert_int_equal(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xE3069283);
+}
+
+static void fail_keeps_a_cut_sentence_utf8(void **state)
+{
+    (void)state;
+    struct spool_error err;
+    char text[SPOOL_ERROR_SIZE + 2];
+    memset(text, 'a', sizeof text);
+    memcpy(text + SPOOL_ERROR_SIZE - 2, "\xC3\xA4", 3);
+    assert_int_equal(failed(&err, SPOOL_FULL, "%s", text), SPOOL_FULL);
+    assert_int_equal(err.status, SPOOL_FULL);
+    assert_int_equal(strlen(err.message), SPOOL_ERROR_SIZE - 2);
+    assert_int_equal(err.message[SPOOL_ERROR_SIZE - 3], 'a');
+}
+
+static void fail_errno_tells_a_full_disk_from_a_broken_one(void **state)
+{
+    (void)state;
+    struct spool_error err;
+    errno = ENOSPC;
+    assert_int_equal(failed_errno(&err, "write %s", "x"), SPOOL_FULL);
+    assert_string_equal(err.message, "write x: No space left on device");
+    errno = EIO;
+    assert_int_equal(failed_errno(NULL, "write %s", "x"), SPOOL_IO);
+}
+
+static void a_buffer_never_passes_its_limit(void **state)
+{
+    (void)state;
+    struct buffer b = {.limit = 5};
+    assert_true(buffer_add(&b, "abc", 3));
+    assert_false(buffer_add(&b, "def", 3));
+    assert_true(buffer_add(&b, "de", 2));
+    assert_int_equal(b.len, 5);
+    assert_memory_equal(b.data, "abcde", 5);
+    buffer_finish(&b);
+    buffer_finish(&b);
+}
+
+static void a_uuid_has_its_version_time_and_variant(void **state)
+{
+    (void)state;
+    struct rng r = {42};
+    char a[UUID_SIZE], b[UUID_SIZE];
+    uuid_v7(&r, 0x0123456789AB, a);
+    uuid_v7(&r, 0x0123456789AB, b);
+    assert_int_equal(strlen(a), 36);
+    assert_memory_equal(a, "01234567-89ab-7", 15);
+    assert_non_null(strchr("89ab", a[19]));
+    assert_string_not_equal(a, b);
+}
+
+static void rng_stays_within_its_bounds(void **state)
+{
+    (void)state;
+    struct rng r = {7};
+    int64_t seen[4] = {0};
+    for (int i = 0; i < 1000; i++) {
+        int64_t n = rng_upto(&r, 3);
+        assert_in_range(n, 0, 3);
+        seen[n]++;
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_true(seen[i] > 150);
+    }
+    assert_int_equal(rng_upto(&r, 0), 0);
+    assert_int_equal(rng_upto(&r, -5), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crc32c_gives_the_rfc_3720_values),
+        cmocka_unit_test(fail_keeps_a_cut_sentence_utf8),
+        cmocka_unit_test(fail_errno_tells_a_full_disk_from_a_broken_one),
+        cmocka_unit_test(a_buffer_never_passes_its_limit),
+        cmocka_unit_test(a_uuid_has_its_version_time_and_variant),
+        cmocka_unit_test(rng_stays_within_its_bounds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
