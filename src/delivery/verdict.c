@@ -1,0 +1,404 @@
+#include "delivery/verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <json-c/json.h>
+
+/* Answers nest products in recommendations in lists; json-c's own 32 is near
+ * enough to that to matter. */
+#define ANSWER_DEPTH 128
+
+struct status_rule {
+    int http;
+    enum verdict verdict;
+    const char *why;
+};
+
+/* Only a status that can be about the events themselves refuses them. All
+ * other 4xx are about the address, the account or what stands between: the
+ * events are kept and the destination is held. */
+static const struct status_rule status_rules[] = {
+    {400, VERDICT_REFUSED, "the endpoint cannot use the batch"},
+    {401, VERDICT_HOLD, "the API key is not accepted; check the key"},
+    {402, VERDICT_HOLD, "the account is not paid for"},
+    {403, VERDICT_HOLD, "not allowed; check the key and the origin"},
+    {404, VERDICT_HOLD, "nothing at this address; check the URL"},
+    {405, VERDICT_HOLD, "POST is not allowed there; check the URL"},
+    {407, VERDICT_HOLD, "a proxy on the way asks for a login"},
+    {408, VERDICT_RETRY, "the endpoint gave up waiting for the request"},
+    {409, VERDICT_RETRY, "the endpoint is still busy with this batch"},
+    {410, VERDICT_HOLD, "the address was given up; check the URL"},
+    {413, VERDICT_REFUSED, "the batch is too large for the endpoint"},
+    {422, VERDICT_REFUSED, "the endpoint refuses the batch's content"},
+    {425, VERDICT_RETRY, "the endpoint asks to try again"},
+    {429, VERDICT_RETRY, "the endpoint asks for a slower pace"},
+    {511, VERDICT_HOLD, "the network asks for a login"},
+};
+
+struct code_rule {
+    const char *code;
+    enum verdict verdict;
+    const char *why;
+};
+
+static const struct code_rule code_rules[] = {
+    {"SUCCESS", VERDICT_DELIVERED, "the endpoint accepted the batch"},
+    {"NO_API_KEY", VERDICT_HOLD, "no API key arrived; set the key"},
+    {"NO_ACCOUNT", VERDICT_HOLD, "no account has this key; check the key"},
+    {"UNVERIFIED_ACCOUNT", VERDICT_HOLD, "the account is not verified yet"},
+    {"FAILED_ACCOUNT", VERDICT_HOLD, "the account is in a failed state"},
+    {"NO_DOMAIN_APIKEY_MATCH", VERDICT_HOLD,
+     "the key is for another domain; check the key and the origin"},
+    {"NO_EVENT", VERDICT_HOLD,
+     "the endpoint saw no event in a batch that had some; check the URL"},
+    {"NO_USERID", VERDICT_REFUSED, "an event lacks its userId"},
+    {"NO_SESSIONID", VERDICT_REFUSED, "an event lacks its sessionId"},
+    {"BAD_INPUT", VERDICT_REFUSED, "the endpoint cannot use the batch"},
+};
+
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+const char *verdict_name(enum verdict verdict)
+{
+    switch (verdict) {
+    case VERDICT_DELIVERED:
+        return "delivered";
+    case VERDICT_RETRY:
+        return "retry";
+    case VERDICT_UNCERTAIN:
+        return "uncertain";
+    case VERDICT_REFUSED:
+        return "refused";
+    case VERDICT_HOLD:
+        return "hold";
+    }
+    return "?";
+}
+
+/* The character at p as UTF-8: its length, or 0 if it is none. */
+static size_t decode(const unsigned char *p, size_t left, uint32_t *point)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+    if ((p[0] >= 0x80 && p[0] < 0xC2) || p[0] > 0xF4 || n > left) {
+        return 0;
+    }
+    *point = n == 1 ? p[0] : p[0] & (0xFFU >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+        *point = *point << 6 | (p[i] & 0x3FU);
+    }
+    bool bad = *point < least[n] || *point > 0x10FFFF ||
+               (*point >= 0xD800 && *point <= 0xDFFF);
+    return bad ? 0 : n;
+}
+
+/* Whether a character could drive a terminal or turn a line of text round:
+ * C0, DEL, C1, line separators, the bidirectional controls. */
+static bool is_control(uint32_t point)
+{
+    return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x61C ||
+           (point >= 0x200B && point <= 0x200F) ||
+           (point >= 0x2028 && point <= 0x202E) ||
+           (point >= 0x2060 && point <= 0x206F) || point == 0xFEFF;
+}
+
+/* Copies somebody else's words: whole characters only, as many as fit, with a
+ * question mark for each that must not reach a terminal. */
+static void put_words(char *out, size_t size, const char *words, size_t len)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < len;) {
+        uint32_t point = 0;
+        const unsigned char *p = (const unsigned char *)words + i;
+        size_t n = decode(p, len - i, &point);
+        bool shown = n > 0 && !is_control(point);
+        size_t wide = shown ? n : 1;
+        if (used + wide >= size) {
+            break;
+        }
+        memcpy(out + used, shown ? words + i : "?", wide);
+        used += wide;
+        i += n > 0 ? n : 1;
+    }
+    out[used] = '\0';
+}
+
+static void decide(struct judgement *out, enum verdict verdict,
+                   const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void decide(struct judgement *out, enum verdict verdict,
+                   const char *code, const char *format, ...)
+{
+    char reason[2 * JUDGEMENT_REASON_SIZE];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    out->verdict = verdict;
+    put_words(out->code, sizeof out->code, code, strlen(code));
+    put_words(out->reason, sizeof out->reason, reason, strlen(reason));
+}
+
+/* What the body of an answer is. */
+enum answer {
+    ANSWER_EMPTY,
+    ANSWER_PLAIN, /* a JSON object without a code */
+    ANSWER_CODE,  /* a JSON object with a code */
+    ANSWER_PAGE,  /* HTML: a captive portal, a proxy, a web server */
+    ANSWER_UNREADABLE
+};
+
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')) {
+        p++;
+    }
+    return p;
+}
+
+static bool says_html(const char *content_type)
+{
+    static const char *const types[] = {"text/html", "application/xhtml+xml"};
+    for (size_t i = 0; i < COUNT(types); i++) {
+        size_t n = strlen(types[i]);
+        if (strncasecmp(content_type, types[i], n) == 0 &&
+            strchr("; \t", content_type[n]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool begins_as_markup(const struct reply *reply)
+{
+    const char *end = reply->body + reply->body_len;
+    const char *p = reply->body;
+    if (reply->body_len >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) {
+        p += 3;
+    }
+    p = skip_space(p, end);
+    return p < end && *p == '<';
+}
+
+static enum answer read_code(struct json_object *object, char *code)
+{
+    struct json_object *value = NULL;
+    if (!json_object_is_type(object, json_type_object)) {
+        return ANSWER_UNREADABLE;
+    }
+    if (!json_object_object_get_ex(object, "statusCode", &value) ||
+        value == NULL) {
+        return ANSWER_PLAIN;
+    }
+    if (!json_object_is_type(value, json_type_string)) {
+        return ANSWER_UNREADABLE;
+    }
+    put_words(code, JUDGEMENT_CODE_SIZE, json_object_get_string(value),
+              (size_t)json_object_get_string_len(value));
+    return ANSWER_CODE;
+}
+
+/* An answer of which only the beginning is here: whether a code other than
+ * SUCCESS stands in it. */
+static enum answer read_beginning(const struct reply *reply)
+{
+    static const char name[] = "\"statusCode\"";
+    const char *end = reply->body + reply->body_len;
+    for (const char *p = reply->body; p + sizeof name - 1 <= end; p++) {
+        if (memcmp(p, name, sizeof name - 1) != 0) {
+            continue;
+        }
+        const char *value = skip_space(p + sizeof name - 1, end);
+        value = value < end && *value == ':' ? skip_space(value + 1, end) : end;
+        if (end - value < 9 || memcmp(value, "\"SUCCESS\"", 9) != 0) {
+            return ANSWER_UNREADABLE;
+        }
+    }
+    return ANSWER_PLAIN;
+}
+
+static enum answer read_json(const struct reply *reply, char *code)
+{
+    struct json_tokener *tokener = json_tokener_new_ex(ANSWER_DEPTH);
+    if (tokener == NULL) {
+        return ANSWER_UNREADABLE;
+    }
+    /* Strict about the form, not about UTF-8: a product name in Latin-1 says
+     * nothing about whether the batch was taken. */
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+    struct json_object *object =
+        json_tokener_parse_ex(tokener, reply->body, (int)reply->body_len);
+    enum json_tokener_error error = json_tokener_get_error(tokener);
+    bool whole = error == json_tokener_success &&
+                 json_tokener_get_parse_end(tokener) == reply->body_len;
+    const char *end = reply->body + reply->body_len;
+    enum answer answer = ANSWER_UNREADABLE;
+    if (whole) {
+        answer = read_code(object, code);
+    } else if (reply->body_cut && error == json_tokener_continue &&
+               *skip_space(reply->body, end) == '{') {
+        answer = read_beginning(reply);
+    }
+    (void)json_object_put(object);
+    json_tokener_free(tokener);
+    return answer;
+}
+
+static enum answer read_answer(const struct reply *reply, char *code)
+{
+    const char *end = reply->body + reply->body_len;
+    if (reply->body_len == 0 || skip_space(reply->body, end) == end) {
+        return ANSWER_EMPTY;
+    }
+    if (begins_as_markup(reply)) {
+        return ANSWER_PAGE;
+    }
+    enum answer answer = read_json(reply, code);
+    return answer == ANSWER_UNREADABLE && says_html(reply->content_type)
+               ? ANSWER_PAGE
+               : answer;
+}
+
+/* Frameworks label any text they are given text/html, so for an endpoint whose
+ * answers we do not know the label alone proves nothing. */
+static bool is_page(const struct reply *reply)
+{
+    return begins_as_markup(reply) &&
+           (reply->content_type[0] == '\0' || says_html(reply->content_type));
+}
+
+static bool judge_known_code(const char *code, struct judgement *out)
+{
+    for (size_t i = 0; i < COUNT(code_rules); i++) {
+        if (strcmp(code_rules[i].code, code) == 0) {
+            decide(out, code_rules[i].verdict, code, "%s: %s", code,
+                   code_rules[i].why);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge_code(const char *code, unsigned unknown_before,
+                       struct judgement *out)
+{
+    if (judge_known_code(code, out)) {
+        return;
+    }
+    out->unknown_code = true;
+    if (unknown_before < UNKNOWN_CODE_RETRIES) {
+        decide(out, VERDICT_RETRY, code,
+               "the endpoint answered with the unknown code \"%s\"", code);
+    } else {
+        decide(out, VERDICT_REFUSED, code,
+               "the endpoint answered %u times with the unknown code \"%s\"",
+               unknown_before + 1, code);
+    }
+}
+
+static struct status_rule rule_of_status(int http)
+{
+    for (size_t i = 0; i < COUNT(status_rules); i++) {
+        if (status_rules[i].http == http) {
+            return status_rules[i];
+        }
+    }
+    if (http >= 500 && http < 600) {
+        return (struct status_rule){http, VERDICT_RETRY, "the endpoint failed"};
+    }
+    if (http >= 300 && http < 400) {
+        return (struct status_rule){
+            http, VERDICT_HOLD, "redirects are not followed; check the URL"};
+    }
+    return (struct status_rule){http, VERDICT_HOLD,
+                                "not an answer to expect there; check the URL"};
+}
+
+static void judge_status(enum profile profile, const struct reply *reply,
+                         struct judgement *out)
+{
+    struct status_rule rule = rule_of_status(reply->http);
+    char code[JUDGEMENT_CODE_SIZE];
+    /* Before events are refused, the endpoint is heard: the account may be at
+     * fault after all. */
+    if (rule.verdict == VERDICT_REFUSED && profile == PROFILE_SEGMENTIFY &&
+        read_answer(reply, code) == ANSWER_CODE &&
+        strcmp(code, "SUCCESS") != 0 && judge_known_code(code, out)) {
+        return;
+    }
+    (void)snprintf(code, sizeof code, "HTTP %d", reply->http);
+    decide(out, rule.verdict, code, "%s: %s", code, rule.why);
+}
+
+static void judge_success(enum profile profile, const struct reply *reply,
+                          unsigned unknown_before, struct judgement *out)
+{
+    char code[JUDGEMENT_CODE_SIZE];
+    enum answer answer = ANSWER_PLAIN;
+    if (profile == PROFILE_SEGMENTIFY) {
+        answer = read_answer(reply, code);
+    } else if (is_page(reply)) {
+        answer = ANSWER_PAGE;
+    }
+    if (answer == ANSWER_PAGE) {
+        decide(out, VERDICT_HOLD, "HTML",
+               "a web page (HTTP %d) came where the endpoint should answer: a "
+               "captive portal, or the URL is wrong",
+               reply->http);
+    } else if (reply->transport == TRANSPORT_LOST) {
+        decide(out, VERDICT_UNCERTAIN, "LOST",
+               "the answer (HTTP %d) broke off: %s", reply->http, reply->error);
+    } else if (answer == ANSWER_UNREADABLE) {
+        decide(out, VERDICT_UNCERTAIN, "UNREADABLE",
+               "the answer (HTTP %d) is not the API's JSON", reply->http);
+    } else if (answer == ANSWER_CODE) {
+        judge_code(code, unknown_before, out);
+    } else {
+        (void)snprintf(code, sizeof code, "HTTP %d", reply->http);
+        decide(out, VERDICT_DELIVERED, code, "%s: the batch was accepted",
+               code);
+    }
+}
+
+static void judge_silence(const struct reply *reply, struct judgement *out)
+{
+    switch (reply->transport) {
+    case TRANSPORT_UNTRUSTED:
+        decide(out, VERDICT_HOLD, "TLS",
+               "the endpoint's certificate is not accepted: %s", reply->error);
+        return;
+    case TRANSPORT_UNSENT:
+        decide(out, VERDICT_RETRY, "UNSENT", "nothing was sent: %s",
+               reply->error);
+        return;
+    case TRANSPORT_OK:
+    case TRANSPORT_LOST:
+        decide(out, VERDICT_UNCERTAIN, "LOST",
+               "sent, but no answer came back: %s", reply->error);
+        return;
+    }
+}
+
+void judge(enum profile profile, const struct reply *reply,
+           unsigned unknown_before, int64_t wall_ms, struct judgement *out)
+{
+    *out = (struct judgement){.retry_after_ms = -1};
+    if (reply->retry_after != NULL) {
+        out->retry_after_ms =
+            retry_after_ms(reply->retry_after, reply->date, wall_ms);
+    }
+    if (reply->http < 200) {
+        judge_silence(reply, out);
+    } else if (reply->http < 300) {
+        judge_success(profile, reply, unknown_before, out);
+    } else {
+        judge_status(profile, reply, out);
+    }
+}

@@ -1,0 +1,1 @@
+unit_test(verdict LIBRARIES spool_delivery)
