@@ -50,9 +50,17 @@ struct json_member {
     enum json_kind kind;
 };
 
-/* Called for each member of an outermost object, or each element of an
- * outermost array, when its value has been read to the end. */
-typedef void json_member_fn(void *arg, const struct json_member *member);
+/* How deep json_member_fn looks: a member of an object in an array that is a
+ * member of the outermost object. */
+#define JSON_TELL_DEPTH 3
+
+/* Called for each member of the outermost object, each element of the outermost
+ * array, and those inside them down to depth JSON_TELL_DEPTH (1: of the
+ * outermost), when its value has been read to the end. path[depth - 1] is the
+ * member; those before it are the ones around it, whose value.len is not known
+ * yet. */
+typedef void json_member_fn(void *arg, const struct json_member *path,
+                            unsigned depth);
 
 struct json_end {
     enum json_kind kind;  /* of the outermost value, as far as it is known */

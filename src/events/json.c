@@ -1,0 +1,485 @@
+#include "events/json.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "events/json_text.h"
+
+/* Where the scan stands. Roughly 30 KB, on the stack and not initialised: only
+ * the part in use is ever touched. */
+struct scan {
+    const char *end;
+    json_member_fn *member;
+    void *arg;
+    enum json_kind kind; /* of the outermost value */
+    struct json_fault fault;
+    struct json_member path[JSON_TELL_DEPTH]; /* the members being read */
+
+    unsigned depth;
+    bool fresh;      /* the innermost container was opened just now */
+    uint64_t arrays; /* bit d - 1: the container at depth d is an array */
+    struct level {
+        uint64_t seen; /* one bit of each name's hash: a quick "new" */
+        unsigned first_name;
+    } level[JSON_DEPTH_MAX];
+
+    unsigned names;
+    uint32_t hash[JSON_NAMES_MAX];
+    struct json_text name[JSON_NAMES_MAX];
+};
+
+/* Faults. */
+
+static const char *broken(struct scan *s, const char *at, const char *sentence)
+{
+    return json_fail(&s->fault, JSON_BROKEN, at, sentence);
+}
+
+static const char *incomplete(struct scan *s)
+{
+    return json_cut(&s->fault, s->end);
+}
+
+/* Strings. */
+
+#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* Eight bytes, the first one lowest. */
+static inline uint64_t load8(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+/* The first byte that is a quote, a backslash, a control character or beyond
+ * ASCII. In a word the high bit of each such byte is found by subtraction; a
+ * borrow can only raise bits behind the first hit. */
+static inline const char *skip_plain(const char *p, const char *end)
+{
+    while (end - p >= 8) {
+        uint64_t w = load8(p);
+        uint64_t hit = (w - EACH_BYTE(0x20)) |
+                       ((w ^ EACH_BYTE('"')) - EACH_BYTE(1)) |
+                       ((w ^ EACH_BYTE('\\')) - EACH_BYTE(1)) | w;
+        hit &= EACH_BYTE(0x80);
+        if (hit != 0) {
+            return p + __builtin_ctzll(hit) / 8;
+        }
+        p += 8;
+    }
+    while (p < end && (unsigned char)*p >= 0x20 && *p != '"' && *p != '\\' &&
+           (unsigned char)*p < 0x80) {
+        p++;
+    }
+    return p;
+}
+
+/* Behind the opening quote; returns what is behind the closing one. */
+static inline const char *read_string(struct scan *s, const char *p,
+                                      struct json_text *text)
+{
+    text->at = p;
+    text->escaped = false;
+    for (;;) {
+        p = skip_plain(p, s->end);
+        if (p == s->end) {
+            return incomplete(s);
+        }
+        if (*p == '"') {
+            text->len = (size_t)(p - text->at);
+            return p + 1;
+        }
+        if (*p == '\\') {
+            text->escaped = true;
+            p = json_read_escape(p, s->end, &s->fault);
+        } else if ((unsigned char)*p >= 0x80) {
+            p = json_read_utf8(p, s->end, &s->fault);
+        } else {
+            return broken(s, p,
+                          "a string has a line break, a tab or another control "
+                          "character that must be escaped");
+        }
+        if (p == NULL) {
+            return NULL;
+        }
+    }
+}
+
+/* Numbers and literals. */
+
+static const char *skip_digits(const struct scan *s, const char *p)
+{
+    while (p < s->end && *p >= '0' && *p <= '9') {
+        p++;
+    }
+    return p;
+}
+
+/* At least one digit. */
+static const char *read_digits(struct scan *s, const char *p)
+{
+    const char *end = skip_digits(s, p);
+    if (end != p) {
+        return end;
+    }
+    if (p == s->end) {
+        return incomplete(s);
+    }
+    return broken(s, p, "a digit is missing in a number");
+}
+
+static const char *read_number(struct scan *s, const char *p)
+{
+    if (*p == '-') {
+        p++;
+    }
+    const char *whole = p;
+    p = read_digits(s, p);
+    if (p == NULL) {
+        return NULL;
+    }
+    if (*whole == '0' && p - whole > 1) {
+        return broken(s, whole, "a number begins with 0");
+    }
+    if (p < s->end && *p == '.') {
+        p = read_digits(s, p + 1);
+    }
+    if (p != NULL && p < s->end && (*p == 'e' || *p == 'E')) {
+        p++;
+        if (p < s->end && (*p == '+' || *p == '-')) {
+            p++;
+        }
+        p = read_digits(s, p);
+    }
+    return p;
+}
+
+static const char *read_literal(struct scan *s, const char *p,
+                                const char *literal)
+{
+    for (const char *l = literal; *l != '\0'; l++, p++) {
+        if (p == s->end) {
+            return incomplete(s);
+        }
+        if (*p != *l) {
+            return broken(s, p, "a word is neither true, false nor null");
+        }
+    }
+    return p;
+}
+
+/* Names. */
+
+/* A hash of the decoded name: its length, its first eight bytes, its last
+ * eight. Names chosen to collide only cost comparisons, and their number is
+ * limited. */
+static uint32_t mix(uint64_t first, uint64_t last, size_t len)
+{
+    uint64_t h =
+        (first ^ (last << 7 | last >> 57) ^ len) * UINT64_C(0x9E3779B97F4A7C15);
+    return (uint32_t)(h >> 32);
+}
+
+static uint32_t hash_decoded(struct json_text name)
+{
+    uint64_t first = 0;
+    uint64_t last = 0;
+    size_t len = 0;
+    char c[4];
+    for (size_t n; (n = json_next(&name, c)) > 0;) {
+        for (size_t i = 0; i < n; i++, len++) {
+            uint64_t byte = (unsigned char)c[i];
+            first |= len < 8 ? byte << (8 * len) : 0;
+            last = last >> 8 | byte << 56;
+        }
+    }
+    return mix(first, len < 8 ? 0 : last, len);
+}
+
+static inline uint32_t hash_name(const struct scan *s, struct json_text name)
+{
+    if (name.escaped) {
+        return hash_decoded(name);
+    }
+    if (name.len >= 8) {
+        return mix(load8(name.at), load8(name.at + name.len - 8), name.len);
+    }
+    uint64_t word = 0;
+    if (s->end - name.at >= 8) {
+        word = load8(name.at);
+        word &= (UINT64_C(1) << (8 * name.len)) - 1;
+    } else {
+        for (size_t i = 0; i < name.len; i++) {
+            word |= (uint64_t)(unsigned char)name.at[i] << (8 * i);
+        }
+    }
+    return mix(word, 0, name.len);
+}
+
+static bool is_second(const struct scan *s, const struct level *level,
+                      uint32_t hash, struct json_text name)
+{
+    for (unsigned i = level->first_name; i < s->names; i++) {
+        if (s->hash[i] == hash && json_equal(s->name[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline bool remember_name(struct scan *s, struct json_text name)
+{
+    struct level *level = &s->level[s->depth - 1];
+    uint32_t hash = hash_name(s, name);
+    uint64_t bit = UINT64_C(1) << (hash & 63);
+    if ((level->seen & bit) != 0 && is_second(s, level, hash, name)) {
+        (void)broken(s, name.at - 1, "a member comes twice in one object");
+        return false;
+    }
+    if (s->names == JSON_NAMES_MAX) {
+        (void)json_fail(&s->fault, JSON_TOO_MUCH, name.at - 1,
+                        "an object has more than 1,024 members");
+        return false;
+    }
+    level->seen |= bit;
+    s->hash[s->names] = hash;
+    s->name[s->names] = name;
+    s->names++;
+    return true;
+}
+
+/* Structure. */
+
+static inline const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')) {
+        p++;
+    }
+    return p;
+}
+
+static inline bool in_array(const struct scan *s)
+{
+    return (s->arrays >> (s->depth - 1) & 1) != 0;
+}
+
+static inline bool told(const struct scan *s)
+{
+    return s->depth > 0 && s->depth <= JSON_TELL_DEPTH;
+}
+
+/* The value of the member being read ends before p. */
+static inline void tell(struct scan *s, struct json_text value, const char *p)
+{
+    struct json_member *m = &s->path[s->depth - 1];
+    if (m->kind != JSON_STRING) {
+        value.len = (size_t)(p - value.at);
+    }
+    m->value = value;
+    if (s->member != NULL) {
+        s->member(s->arg, s->path, s->depth);
+    }
+}
+
+static const char *open_container(struct scan *s, const char *p)
+{
+    if (s->depth == JSON_DEPTH_MAX) {
+        return json_fail(&s->fault, JSON_TOO_MUCH, p,
+                         "objects and arrays are nested deeper than 64");
+    }
+    uint64_t bit = UINT64_C(1) << s->depth;
+    s->arrays = *p == '[' ? s->arrays | bit : s->arrays & ~bit;
+    s->level[s->depth].seen = 0;
+    s->level[s->depth].first_name = s->names;
+    s->depth++;
+    s->fresh = true;
+    return p + 1;
+}
+
+static const char *close_container(struct scan *s, const char *p)
+{
+    s->depth--;
+    s->names = s->level[s->depth].first_name;
+    s->fresh = false;
+    if (told(s)) {
+        tell(s, s->path[s->depth - 1].value, p + 1);
+    }
+    return p + 1;
+}
+
+static enum json_kind kind_of(char first)
+{
+    switch (first) {
+    case '{':
+        return JSON_OBJECT;
+    case '[':
+        return JSON_ARRAY;
+    case '"':
+        return JSON_STRING;
+    case 't':
+        return JSON_TRUE;
+    case 'f':
+        return JSON_FALSE;
+    case 'n':
+        return JSON_NULL;
+    default:
+        return first == '-' || (first >= '0' && first <= '9') ? JSON_NUMBER
+                                                              : JSON_NONE;
+    }
+}
+
+static const char *no_value(struct scan *s, const char *p)
+{
+    const char *sentence = "a value is missing";
+    if (*p == '\'') {
+        sentence = "single quotes are no JSON quotes";
+    } else if (*p == '/') {
+        sentence = "JSON has no comments";
+    } else if (s->end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) {
+        sentence = "a byte order mark is no part of JSON";
+    } else if ((*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z')) {
+        sentence = "a word is neither true, false nor null";
+    } else if ((unsigned char)*p >= 0x80) {
+        sentence = "a value begins with a character that is no JSON; quotes "
+                   "are plain \"";
+    }
+    return broken(s, p, sentence);
+}
+
+/* A scalar as a whole, or the opening bracket of a container. */
+static inline const char *read_value(struct scan *s, const char *p)
+{
+    enum json_kind kind = kind_of(*p);
+    struct json_text text = {.at = p};
+    if (s->depth == 0) {
+        s->kind = kind;
+    } else if (told(s)) {
+        s->path[s->depth - 1].kind = kind;
+        s->path[s->depth - 1].value = text;
+    }
+    switch (kind) {
+    case JSON_OBJECT:
+    case JSON_ARRAY:
+        return open_container(s, p);
+    case JSON_STRING:
+        p = read_string(s, p + 1, &text);
+        break;
+    case JSON_NUMBER:
+        p = read_number(s, p);
+        break;
+    case JSON_TRUE:
+        p = read_literal(s, p, "true");
+        break;
+    case JSON_FALSE:
+        p = read_literal(s, p, "false");
+        break;
+    case JSON_NULL:
+        p = read_literal(s, p, "null");
+        break;
+    case JSON_NONE:
+        return no_value(s, p);
+    }
+    s->fresh = false;
+    if (p != NULL && told(s)) {
+        tell(s, text, p);
+    }
+    return p;
+}
+
+static inline const char *read_name(struct scan *s, const char *p)
+{
+    if (*p != '"') {
+        return broken(s, p,
+                      *p == '}' ? "a comma is followed by no member"
+                                : "a member does not begin with a quote");
+    }
+    struct json_text name;
+    p = read_string(s, p + 1, &name);
+    if (p == NULL || !remember_name(s, name)) {
+        return NULL;
+    }
+    if (told(s)) {
+        s->path[s->depth - 1].name = name;
+    }
+    p = skip_space(p, s->end);
+    if (p == s->end) {
+        return incomplete(s);
+    }
+    if (*p != ':') {
+        return broken(s, p, "a colon is missing behind a member's name");
+    }
+    return p + 1;
+}
+
+/* One member or element, or the closing bracket. */
+static inline const char *read_next(struct scan *s, const char *p)
+{
+    bool array = in_array(s);
+    p = skip_space(p, s->end);
+    if (p == s->end) {
+        return incomplete(s);
+    }
+    if (*p == (array ? ']' : '}')) {
+        return close_container(s, p);
+    }
+    if (!s->fresh) {
+        if (*p != ',') {
+            return broken(s, p,
+                          array ? "a comma or ] is missing"
+                                : "a comma or } is missing");
+        }
+        p = skip_space(p + 1, s->end);
+        if (p == s->end) {
+            return incomplete(s);
+        }
+    }
+    if (array) {
+        if (told(s)) {
+            s->path[s->depth - 1].name = (struct json_text){0};
+        }
+    } else {
+        p = read_name(s, p);
+        if (p == NULL) {
+            return NULL;
+        }
+        p = skip_space(p, s->end);
+        if (p == s->end) {
+            return incomplete(s);
+        }
+    }
+    return read_value(s, p);
+}
+
+enum json_result json_scan(const char *text, size_t len, json_member_fn *member,
+                           void *arg, struct json_end *end)
+{
+    struct scan s;
+    s.end = text + len;
+    s.member = member;
+    s.arg = arg;
+    s.kind = JSON_NONE;
+    s.fault = (struct json_fault){.result = JSON_OK};
+    s.depth = 0;
+    s.fresh = false;
+    s.arrays = 0;
+    s.names = 0;
+
+    const char *p = skip_space(text, s.end);
+    p = p == s.end ? incomplete(&s) : read_value(&s, p);
+    while (p != NULL && s.depth > 0) {
+        p = read_next(&s, p);
+    }
+    end->kind = s.kind;
+    end->offset = (size_t)((p != NULL ? p : s.fault.at) - text);
+    end->sentence = s.fault.sentence;
+    return s.fault.result;
+}
+
+size_t json_space(const char *text, size_t len)
+{
+    return (size_t)(skip_space(text, text + len) - text);
+}

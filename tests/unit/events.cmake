@@ -1,0 +1,1 @@
+unit_test(event LIBRARIES spool_events)

@@ -1,0 +1,95 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/crc32c.h"
+#include "events/event.h"
+
+#define IDS "\"userId\":\"u\",\"sessionId\":\"s\""
+
+static enum event_fault fault_of(const char *json, enum event_mode mode)
+{
+    struct event_facts facts;
+    struct event_finding finding;
+    enum spool_status status =
+        event_check(json, strlen(json), mode, &facts, &finding);
+    assert_int_equal(status == SPOOL_OK, finding.fault == EVENT_OK);
+    return finding.fault;
+}
+
+static void off_asks_for_json_and_the_three_names_only(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        enum event_fault want;
+    } cases[] = {
+        {"{\"name\":\"ANY\"," IDS "}", EVENT_OK},
+        {" {\"name\":\"ANY\"," IDS ",\"device\":7}\n", EVENT_OK},
+        {"{\"name\":\"\"," IDS "}", EVENT_MISSING},
+        {"{\"name\":7," IDS "}", EVENT_TYPE},
+        {"{" IDS "}", EVENT_MISSING},
+        {"{\"name\":\"A\",\"sessionId\":\"s\"}", EVENT_MISSING},
+        {"{\"name\":\"A\",\"userId\":\"u\",\"sessionId\":null}", EVENT_TYPE},
+        {"[{\"name\":\"A\"," IDS "}]", EVENT_TYPE},
+        {"null", EVENT_TYPE},
+        {"{\"name\":\"A\"," IDS "} x", EVENT_SYNTAX},
+        {"{\"name\":\"A\"," IDS, EVENT_SYNTAX},
+        {"", EVENT_SYNTAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(fault_of(cases[i].json, EVENT_OFF), cases[i].want);
+    }
+}
+
+static void facts_tell_what_the_outbox_needs(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "{\"name\":\"CHECKOUT\",\"device\":\"PC\"," IDS
+        ",\"step\":\"purchase\",\"orderNo\":\"A-1\",\"totalPrice\":1.50,"
+        "\"currency\":\"EUR\",\"productList\":[],\"nextPage\":\"true\"}";
+    struct event_facts facts;
+    struct event_finding finding;
+    assert_int_equal(
+        event_check(json, sizeof json - 1, EVENT_STRICT, &facts, &finding),
+        SPOOL_OK);
+    assert_true(json_equals(facts.name, "CHECKOUT"));
+    assert_true(json_equals(facts.step, "purchase"));
+    assert_true(json_equals(facts.key, "A-1"));
+    assert_true(json_equals(facts.total_price, "1.50"));
+    assert_true(json_equals(facts.currency, "EUR"));
+    assert_int_equal(facts.class, EVENT_PURCHASE);
+    assert_true(facts.next_page);
+    assert_false(facts.test_mode);
+    assert_int_equal(facts.part, crc32c(0, "u\0s", 3) & 0x7FFFFFFF);
+}
+
+static void a_session_is_the_same_however_it_is_escaped(void **state)
+{
+    (void)state;
+    static const char plain[] =
+        "{\"name\":\"A\",\"userId\":\"a\xC3\xA4\",\"sessionId\":\"s/\"}";
+    static const char escaped[] =
+        "{\"n\\u0061me\":\"A\",\"userId\":\"\\u0061\\u00e4\","
+        "\"sessionId\":\"s\\/\"}";
+    struct event_facts a;
+    struct event_facts b;
+    assert_true(event_read(plain, sizeof plain - 1, &a));
+    assert_true(event_read(escaped, sizeof escaped - 1, &b));
+    assert_int_equal(a.part, b.part);
+    assert_true(json_equal(a.user_id, b.user_id));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(off_asks_for_json_and_the_three_names_only),
+        cmocka_unit_test(facts_tell_what_the_outbox_needs),
+        cmocka_unit_test(a_session_is_the_same_however_it_is_escaped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
