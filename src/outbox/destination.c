@@ -1,0 +1,420 @@
+#include "outbox/destination.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "outbox/store.h"
+
+static const char *const state_names[] = {
+    [DESTINATION_RUNNING] = "running",
+    [DESTINATION_HELD] = "held",
+    [DESTINATION_PAUSED] = "paused",
+};
+
+const char *destination_state_name(enum destination_state state)
+{
+    return state_names[state];
+}
+
+void destination_default(struct destination *d)
+{
+    *d = (struct destination){
+        .profile = "segmentify",
+        .lanes = 1,
+        /* The guide names no limit; its browser client sends what gathered
+         * in a tenth of a second. */
+        .batch_events = 50,
+        .batch_bytes = (int64_t)256 * 1024,
+        .batch_age_ms = 100,
+        .backoff_base_ms = 1000,
+        .backoff_cap_ms = (int64_t)10 * 60 * 1000,
+        .hold_after = 20,
+    };
+}
+
+static enum spool_status check_number(const char *what, int64_t value,
+                                      int64_t least, int64_t most,
+                                      struct spool_error *err)
+{
+    if (value >= least && value <= most) {
+        return SPOOL_OK;
+    }
+    return failed(err, SPOOL_MISUSE, "%s is %lld and must be %lld to %lld",
+                  what, (long long)value, (long long)least, (long long)most);
+}
+
+static enum spool_status check_name(const char *name, struct spool_error *err)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789"
+                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.");
+    if (n > 0 && name[n] == '\0') {
+        return SPOOL_OK;
+    }
+    return failed(err, SPOOL_MISUSE,
+                  "\"%s\" is no name for a destination: use letters, digits, "
+                  "- _ and .",
+                  name);
+}
+
+static enum spool_status check(const struct destination *d,
+                               struct spool_error *err)
+{
+    const struct {
+        const char *what;
+        int64_t value, least, most;
+    } numbers[] = {
+        {"lanes", d->lanes, 1, DESTINATION_LANES_MAX},
+        {"batch-events", d->batch_events, 1, 100000},
+        {"batch-bytes", d->batch_bytes, 1, (int64_t)64 * 1024 * 1024},
+        {"batch-age-ms", d->batch_age_ms, 0, (int64_t)24 * 3600 * 1000},
+        {"the first backoff in ms", d->backoff_base_ms, 1,
+         (int64_t)3600 * 1000},
+        {"the longest backoff in ms", d->backoff_cap_ms, d->backoff_base_ms,
+         (int64_t)24 * 3600 * 1000},
+        {"hold-after", d->hold_after, 0, 1000000},
+    };
+    enum spool_status status = check_name(d->name, err);
+    for (size_t i = 0;
+         status == SPOOL_OK && i < sizeof numbers / sizeof *numbers; i++) {
+        status = check_number(numbers[i].what, numbers[i].value,
+                              numbers[i].least, numbers[i].most, err);
+    }
+    if (status == SPOOL_OK && d->url[0] == '\0') {
+        return failed(err, SPOOL_MISUSE, "destination %s needs a URL", d->name);
+    }
+    return status;
+}
+
+void destination_read(sqlite3_stmt *s, struct destination *d)
+{
+    char state[16], kind[16];
+    d->id = sqlite3_column_int64(s, 0);
+    db_copy_text(s, 1, d->name, sizeof d->name);
+    db_copy_text(s, 2, d->url, sizeof d->url);
+    db_copy_text(s, 3, d->profile, sizeof d->profile);
+    db_copy_text(s, 4, d->origin, sizeof d->origin);
+    db_copy_text(s, 5, d->api_key_file, sizeof d->api_key_file);
+    db_copy_text(s, 6, d->filter, sizeof d->filter);
+    d->lanes = sqlite3_column_int(s, 7);
+    d->batch_events = sqlite3_column_int(s, 8);
+    d->batch_bytes = sqlite3_column_int64(s, 9);
+    d->batch_age_ms = sqlite3_column_int64(s, 10);
+    d->backoff_base_ms = sqlite3_column_int64(s, 11);
+    d->backoff_cap_ms = sqlite3_column_int64(s, 12);
+    d->hold_after = sqlite3_column_int(s, 13);
+    d->base = sqlite3_column_int64(s, 14);
+    db_copy_text(s, 15, state, sizeof state);
+    db_copy_text(s, 16, kind, sizeof kind);
+    d->state = strcmp(state, "held") == 0     ? DESTINATION_HELD
+               : strcmp(state, "paused") == 0 ? DESTINATION_PAUSED
+                                              : DESTINATION_RUNNING;
+    d->hold_kind = strcmp(kind, "fault") == 0      ? HOLD_FAULT
+                   : strcmp(kind, "refusing") == 0 ? HOLD_REFUSING
+                                                   : HOLD_NONE;
+    db_copy_text(s, 17, d->reason, sizeof d->reason);
+    d->since = sqlite3_column_int64(s, 18);
+    d->probes = sqlite3_column_int(s, 19);
+    d->next_probe_at = sqlite3_column_int64(s, 20);
+    d->dead_in_row = sqlite3_column_int(s, 21);
+}
+
+static enum spool_status get(struct db *db, sqlite3_stmt *s, bool *found,
+                             struct destination *d, struct spool_error *err)
+{
+    enum spool_status status = db_row(db, s, found, err);
+    if (status == SPOOL_OK && *found) {
+        destination_read(s, d);
+        (void)sqlite3_reset(s);
+    }
+    return status;
+}
+
+enum spool_status destination_get(struct db *db, int64_t id, bool *found,
+                                  struct destination *d,
+                                  struct spool_error *err)
+{
+    return get(db, db_query(db, STATEMENT_DESTINATION_BY_ID, "i", id), found, d,
+               err);
+}
+
+enum spool_status destination_write_state(struct db *db,
+                                          const struct destination *d,
+                                          struct spool_error *err)
+{
+    static const char *const kinds[] = {
+        [HOLD_NONE] = NULL,
+        [HOLD_FAULT] = "fault",
+        [HOLD_REFUSING] = "refusing",
+    };
+    return db_run(db, err, STATEMENT_DESTINATION_STATE, "itttiiii", d->id,
+                  state_names[d->state], kinds[d->hold_kind], d->reason,
+                  d->since, (int64_t)d->probes, d->next_probe_at,
+                  (int64_t)d->dead_in_row);
+}
+
+struct change {
+    struct outbox *box;
+    struct destination *d;
+    const struct destination *new_values;
+    const char *name;
+    int64_t undelivered;
+    enum destination_state state;
+};
+
+static enum spool_status find_by_name(struct db *db, const char *name,
+                                      struct destination *d,
+                                      struct spool_error *err)
+{
+    bool found;
+    enum spool_status status =
+        get(db, db_query(db, STATEMENT_DESTINATION_BY_NAME, "t", name), &found,
+            d, err);
+    if (status != SPOOL_OK || found) {
+        return status;
+    }
+    char names[300] = "";
+    size_t len = 0;
+    sqlite3_stmt *s = db_query(db, STATEMENT_DESTINATIONS, "");
+    bool row;
+    status = db_row(db, s, &row, err);
+    while (status == SPOOL_OK && row) {
+        if (len + DESTINATION_NAME_SIZE + 2 < sizeof names) {
+            len += (size_t)snprintf(names + len, sizeof names - len, " %s",
+                                    (const char *)sqlite3_column_text(s, 1));
+        }
+        status = db_row(db, s, &row, err);
+    }
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    return failed(err, SPOOL_NOT_FOUND, "there is no destination %s; %s%s",
+                  name, len > 0 ? "there are:" : "there is none at all", names);
+}
+
+static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
+{
+    const struct change *c = arg;
+    struct destination *d = c->d;
+    bool found;
+    struct destination other;
+    enum spool_status status =
+        get(db, db_query(db, STATEMENT_DESTINATION_BY_NAME, "t", d->name),
+            &found, &other, err);
+    if (status == SPOOL_OK && found) {
+        return failed(err, SPOOL_EXISTS,
+                      "destination %s exists already; change it with "
+                      "destination set %s",
+                      d->name, d->name);
+    }
+    int64_t last = 0;
+    if (status == SPOOL_OK) {
+        status = db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
+    }
+    if (d->base < 0) {
+        d->base = last;
+    }
+    d->since = outbox_now(c->box);
+    if (status == SPOOL_OK) {
+        status = db_run(
+            db, err, STATEMENT_DESTINATION_INSERT, "ttttttiiiiiiiii", d->name,
+            d->url, d->profile, d->origin, d->api_key_file, d->filter,
+            (int64_t)d->lanes, (int64_t)d->batch_events, d->batch_bytes,
+            d->batch_age_ms, d->backoff_base_ms, d->backoff_cap_ms,
+            (int64_t)d->hold_after, d->base, d->since);
+    }
+    d->id = sqlite3_last_insert_rowid(db->handle);
+    for (int lane = 0; status == SPOOL_OK && lane < d->lanes; lane++) {
+        status = db_run(db, err, STATEMENT_LANE_INSERT, "iii", d->id,
+                        (int64_t)lane, d->base);
+    }
+    return status;
+}
+
+enum spool_status destination_add(struct outbox *box, struct destination *d,
+                                  struct spool_error *err)
+{
+    struct change c = {.box = box, .d = d};
+    enum spool_status status = check(d, err);
+    if (status == SPOOL_OK && d->filter[0] != '\0') {
+        void *filter = NULL;
+        if (box->filters.compile == NULL) {
+            return failed(err, SPOOL_MISUSE, "this program has no filters");
+        }
+        status = box->filters.compile(d->filter, &filter, err);
+        if (status == SPOOL_OK) {
+            box->filters.release(filter);
+        }
+    }
+    return status == SPOOL_OK ? outbox_write(box, add, &c, err) : status;
+}
+
+static enum spool_status set(struct db *db, void *arg, struct spool_error *err)
+{
+    const struct change *c = arg;
+    const struct destination *d = c->new_values;
+    struct destination old;
+    enum spool_status status = find_by_name(db, d->name, &old, err);
+    if (status == SPOOL_OK &&
+        (old.lanes != d->lanes || strcmp(old.filter, d->filter) != 0)) {
+        return failed(err, SPOOL_MISUSE,
+                      "lanes and filter of %s cannot be changed, since the "
+                      "log has been cut by them; add a second destination",
+                      d->name);
+    }
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    return db_run(db, err, STATEMENT_DESTINATION_UPDATE, "ittttiiiiii", old.id,
+                  d->url, d->profile, d->origin, d->api_key_file,
+                  (int64_t)d->batch_events, d->batch_bytes, d->batch_age_ms,
+                  d->backoff_base_ms, d->backoff_cap_ms,
+                  (int64_t)d->hold_after);
+}
+
+enum spool_status destination_set(struct outbox *box,
+                                  const struct destination *d,
+                                  struct spool_error *err)
+{
+    struct change c = {.box = box, .new_values = d};
+    enum spool_status status = check(d, err);
+    return status == SPOOL_OK ? outbox_write(box, set, &c, err) : status;
+}
+
+static enum spool_status count_undelivered(struct db *db, int64_t destination,
+                                           int64_t *n, struct spool_error *err)
+{
+    sqlite3_stmt *s = db_query(db, STATEMENT_SUMS, "i", destination);
+    bool row;
+    enum spool_status status = db_row(db, s, &row, err);
+    *n = 0;
+    if (status == SPOOL_OK && row) {
+        /* pending, sending, retrying, uncertain, dead */
+        static const int columns[] = {1, 2, 3, 4, 6};
+        for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+            *n += sqlite3_column_int64(s, columns[i]);
+        }
+        (void)sqlite3_reset(s);
+    }
+    return status;
+}
+
+static enum spool_status remove_it(struct db *db, void *arg,
+                                   struct spool_error *err)
+{
+    struct change *c = arg;
+    struct destination d;
+    enum spool_status status = find_by_name(db, c->name, &d, err);
+    if (status == SPOOL_OK) {
+        status = count_undelivered(db, d.id, &c->undelivered, err);
+    }
+    static const enum statement deletes[] = {
+        STATEMENT_DESTINATION_DELETE_ATTEMPTS,
+        STATEMENT_DESTINATION_DELETE_BATCHES,
+        STATEMENT_DESTINATION_DELETE_LANES,
+        STATEMENT_DESTINATION_DELETE,
+    };
+    for (size_t i = 0;
+         status == SPOOL_OK && i < sizeof deletes / sizeof *deletes; i++) {
+        status = db_run(db, err, deletes[i], "i", d.id);
+    }
+    if (status == SPOOL_OK) {
+        status = audit(db, outbox_now(c->box), "destination rm", c->name,
+                       c->undelivered, "undelivered events left behind", err);
+    }
+    return status;
+}
+
+enum spool_status destination_remove(struct outbox *box, const char *name,
+                                     int64_t *undelivered,
+                                     struct spool_error *err)
+{
+    struct change c = {.box = box, .name = name};
+    enum spool_status status = outbox_write(box, remove_it, &c, err);
+    *undelivered = c.undelivered;
+    return status;
+}
+
+static enum spool_status find(struct db *db, void *arg, struct spool_error *err)
+{
+    struct change *c = arg;
+    return find_by_name(db, c->name, c->d, err);
+}
+
+enum spool_status destination_find(struct outbox *box, const char *name,
+                                   struct destination *out,
+                                   struct spool_error *err)
+{
+    struct change c = {.box = box, .name = name, .d = out};
+    return outbox_read(box, find, &c, err);
+}
+
+struct listing {
+    struct destination *out;
+    size_t max, n;
+};
+
+static enum spool_status list(struct db *db, void *arg, struct spool_error *err)
+{
+    struct listing *l = arg;
+    sqlite3_stmt *s = db_query(db, STATEMENT_DESTINATIONS, "");
+    bool row;
+    enum spool_status status = db_row(db, s, &row, err);
+    for (; status == SPOOL_OK && row; l->n++) {
+        if (l->n < l->max) {
+            destination_read(s, &l->out[l->n]);
+        }
+        status = db_row(db, s, &row, err);
+    }
+    return status;
+}
+
+enum spool_status destination_list(struct outbox *box, struct destination *out,
+                                   size_t max, size_t *n,
+                                   struct spool_error *err)
+{
+    struct listing l = {out, max, 0};
+    enum spool_status status = outbox_read(box, list, &l, err);
+    *n = l.n;
+    return status;
+}
+
+static enum spool_status set_state(struct db *db, void *arg,
+                                   struct spool_error *err)
+{
+    const struct change *c = arg;
+    struct destination d;
+    enum spool_status status = find_by_name(db, c->name, &d, err);
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    bool paused = c->state == DESTINATION_PAUSED;
+    d.state = c->state;
+    d.hold_kind = HOLD_NONE;
+    d.since = outbox_now(c->box);
+    d.probes = 0;
+    d.next_probe_at = 0;
+    d.dead_in_row = 0;
+    (void)snprintf(d.reason, sizeof d.reason, "%s",
+                   paused ? "paused by an operator" : "");
+    status = destination_write_state(db, &d, err);
+    if (status == SPOOL_OK) {
+        status =
+            audit(db, d.since, paused ? "pause" : "resume", d.name, 0, "", err);
+    }
+    return status;
+}
+
+enum spool_status destination_pause(struct outbox *box, const char *name,
+                                    struct spool_error *err)
+{
+    struct change c = {.box = box, .name = name, .state = DESTINATION_PAUSED};
+    return outbox_write(box, set_state, &c, err);
+}
+
+enum spool_status destination_resume(struct outbox *box, const char *name,
+                                     struct spool_error *err)
+{
+    struct change c = {.box = box, .name = name, .state = DESTINATION_RUNNING};
+    return outbox_write(box, set_state, &c, err);
+}

@@ -1,0 +1,90 @@
+/* Destinations: the readers of the log, as an operator sets them up. */
+#ifndef OUTBOX_DESTINATION_H
+#define OUTBOX_DESTINATION_H
+
+#include "outbox/outbox.h"
+
+#define DESTINATION_NAME_SIZE   65 /* 64 bytes */
+#define DESTINATION_URL_SIZE    1024
+#define DESTINATION_TEXT_SIZE   1024
+#define DESTINATION_REASON_SIZE 400
+#define DESTINATION_LANES_MAX   256
+
+enum destination_state {
+    DESTINATION_RUNNING,
+    DESTINATION_HELD,
+    DESTINATION_PAUSED
+};
+
+/* Why it is held. */
+enum hold_kind {
+    HOLD_NONE,
+    HOLD_FAULT,   /* account, URL, TLS, portal: no event was judged */
+    HOLD_REFUSING /* it refuses every event it is sent */
+};
+
+struct destination {
+    int64_t id;
+    char name[DESTINATION_NAME_SIZE];
+    char url[DESTINATION_URL_SIZE];
+    char profile[32];
+    char origin[256];                         /* "" none */
+    char api_key_file[DESTINATION_TEXT_SIZE]; /* "" none */
+    char filter[DESTINATION_TEXT_SIZE];       /* "" takes all */
+    int lanes;
+    int batch_events;
+    int64_t batch_bytes;
+    int64_t batch_age_ms;
+    int64_t backoff_base_ms;
+    int64_t backoff_cap_ms;
+    int hold_after; /* refused events in a row before it is held */
+    int64_t base;   /* reads the log behind this id */
+    /* What became of it; ignored by add and set. */
+    enum destination_state state;
+    enum hold_kind hold_kind;
+    char reason[DESTINATION_REASON_SIZE];
+    int64_t since; /* wall ms */
+    int probes;
+    int64_t next_probe_at; /* wall ms */
+    int dead_in_row;
+};
+
+/* All numbers as they are by default; base 0: from the beginning. */
+void destination_default(struct destination *d);
+
+const char *destination_state_name(enum destination_state state);
+
+/* d->base < 0 means "from now on". Sets d->id. SPOOL_EXISTS when the name is
+ * taken, SPOOL_MISUSE with a sentence for a value out of range. */
+enum spool_status destination_add(struct outbox *box, struct destination *d,
+                                  struct spool_error *err);
+
+/* Writes back what can be changed. Lanes and base cannot: the log has been cut
+ * by them. Resets a hold, so that the next attempt is made at once. */
+enum spool_status destination_set(struct outbox *box,
+                                  const struct destination *d,
+                                  struct spool_error *err);
+
+/* Takes the destination, its batches and attempts out; the events stay.
+ * undelivered is what it had not delivered; written to the audit log. */
+enum spool_status destination_remove(struct outbox *box, const char *name,
+                                     int64_t *undelivered,
+                                     struct spool_error *err);
+
+/* SPOOL_NOT_FOUND names the destinations there are. */
+enum spool_status destination_find(struct outbox *box, const char *name,
+                                   struct destination *out,
+                                   struct spool_error *err);
+
+/* Up to max destinations into out, ordered by id; *n is how many there are. */
+enum spool_status destination_list(struct outbox *box, struct destination *out,
+                                   size_t max, size_t *n,
+                                   struct spool_error *err);
+
+/* By an operator, and audited. Resume also ends a hold at once. */
+enum spool_status destination_pause(struct outbox *box, const char *name,
+                                    struct spool_error *err);
+enum spool_status destination_resume(struct outbox *box, const char *name,
+                                     struct spool_error *err);
+
+#endif

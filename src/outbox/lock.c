@@ -1,0 +1,83 @@
+#define _DEFAULT_SOURCE /* flock */
+#include "outbox/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+#define LOCK_PATH_SIZE 4200
+
+static int open_lock_file(const char *outbox_path, char *path, size_t size)
+{
+    (void)snprintf(path, size, "%s-flusher", outbox_path);
+    return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static pid_t read_pid(int fd)
+{
+    char text[32] = "";
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    return n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+}
+
+enum spool_status flusher_lock_take(struct flusher_lock *lock,
+                                    const char *outbox_path,
+                                    struct spool_error *err)
+{
+    char path[LOCK_PATH_SIZE];
+    lock->fd = -1;
+    int fd = open_lock_file(outbox_path, path, sizeof path);
+    if (fd < 0) {
+        return failed_errno(err, "cannot open the lock file %s", path);
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        enum spool_status status =
+            errno == EWOULDBLOCK
+                ? failed(err, SPOOL_HELD,
+                         "%s is being flushed by process %ld; there is one "
+                         "flusher a spool, wait for it or stop it",
+                         outbox_path, (long)read_pid(fd))
+                : failed_errno(err, "cannot lock %s", path);
+        (void)close(fd);
+        return status;
+    }
+    /* For people only: the lock is the kernel's, whatever stands in here. */
+    char text[32];
+    int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n) {
+        enum spool_status status = failed_errno(err, "cannot write %s", path);
+        (void)close(fd);
+        return status;
+    }
+    lock->fd = fd;
+    return SPOOL_OK;
+}
+
+void flusher_lock_drop(struct flusher_lock *lock)
+{
+    if (lock->fd >= 0) {
+        (void)close(lock->fd);
+        lock->fd = -1;
+    }
+}
+
+pid_t flusher_lock_holder(const char *outbox_path)
+{
+    char path[LOCK_PATH_SIZE];
+    (void)snprintf(path, sizeof path, "%s-flusher", outbox_path);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return 0;
+    }
+    pid_t holder = 0;
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0) {
+        holder = read_pid(fd);
+    }
+    (void)close(fd);
+    return holder;
+}

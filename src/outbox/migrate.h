@@ -1,0 +1,28 @@
+/* The schema: numbered SQL files of schema/, embedded at build time. */
+#ifndef OUTBOX_MIGRATE_H
+#define OUTBOX_MIGRATE_H
+
+#include "spool/error.h"
+
+struct db;
+
+struct migration {
+    int version; /* of the file once sql has run; 0 ends the list */
+    const char *name;
+    const char *sql;
+};
+
+extern const struct migration migrations[];
+
+/* The newest version this program knows. */
+int migrate_newest(void);
+
+/* Reads only: a file of a newer release is SPOOL_NEWER, a file of another
+ * program SPOOL_DAMAGED. An empty file is fine. */
+enum spool_status migrate_check(struct db *db, struct spool_error *err);
+
+/* Brings a file that migrate_check found fine up to the newest version, each
+ * step together with its user_version, all in one transaction. */
+enum spool_status migrate(struct db *db, struct spool_error *err);
+
+#endif

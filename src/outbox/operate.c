@@ -1,0 +1,255 @@
+#include "outbox/operate.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+#include "outbox/store.h"
+#include "outbox/tile.h"
+
+enum action { ACTION_REPLAY, ACTION_PURGE };
+
+struct operate_job {
+    struct outbox *box;
+    const struct destination *d;
+    const int64_t *ids;
+    size_t n;
+    const char *detail;
+    enum action action;
+    struct operation *out;
+    int64_t now;
+    struct membership members;
+};
+
+static bool applies(enum action action, enum tile_state state)
+{
+    switch (state) {
+    case TILE_PENDING:
+    case TILE_RETRYING:
+    case TILE_UNCERTAIN:
+        return action == ACTION_PURGE;
+    case TILE_DELIVERED:
+        return action == ACTION_REPLAY;
+    case TILE_DEAD:
+        return true;
+    case TILE_SENDING: /* in flight: nobody but its flusher touches it */
+    case TILE_PURGED:
+        return false;
+    }
+    return false;
+}
+
+static enum spool_status tile_at(struct db *db, const struct operate_job *j,
+                                 int64_t id, bool *found, struct tile *t,
+                                 struct spool_error *err)
+{
+    sqlite3_stmt *s = db_query(db, STATEMENT_TILE_AT, "iii", j->d->id,
+                               (int64_t)j->members.lane, id);
+    enum spool_status status = db_row(db, s, found, err);
+    if (status == SPOOL_OK && *found) {
+        tile_read(s, t);
+        (void)sqlite3_reset(s);
+        *found = t->hi >= id;
+    }
+    return status;
+}
+
+/* What lies behind the cursor becomes a tile up to id: pending, never sent, so
+ * the flusher cuts it into batches when it comes to it. */
+static enum spool_status cut_up_to(struct db *db, struct operate_job *j,
+                                   int64_t id, struct tile *t,
+                                   struct spool_error *err)
+{
+    int64_t cursor;
+    enum spool_status status =
+        db_number(db, err, 0, &cursor, STATEMENT_LANE_CURSOR, "ii", j->d->id,
+                  (int64_t)j->members.lane);
+    *t = (struct tile){.destination = j->d->id,
+                       .lane = j->members.lane,
+                       .lo = cursor + 1,
+                       .hi = id,
+                       .state = TILE_PENDING};
+    uuid_v7(&j->box->rng, j->now, t->key);
+    if (status == SPOOL_OK) {
+        status = tile_count(db, &j->members, t->lo, t->hi, &t->events,
+                            &t->passed, err);
+    }
+    if (status == SPOOL_OK) {
+        status = tile_insert(db, t, j->now, NULL, NULL, err);
+    }
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_LANE_MOVE, "iii", j->d->id,
+                        (int64_t)j->members.lane, id);
+    }
+    return status;
+}
+
+/* A replayed tile joins the one before it when that one waits unsent too, so
+ * that a thousand dead events go out in a few batches. */
+static enum spool_status join_left(struct db *db, struct operate_job *j,
+                                   const struct tile *t,
+                                   struct spool_error *err)
+{
+    struct tile left;
+    bool found;
+    enum spool_status status = tile_at(db, j, t->lo - 1, &found, &left, err);
+    if (status != SPOOL_OK || !found || left.state != TILE_PENDING ||
+        left.attempts > 0) {
+        return status;
+    }
+    status = db_run(db, err, STATEMENT_TILE_DELETE, "i", t->id);
+    if (status == SPOOL_OK) {
+        status =
+            db_run(db, err, STATEMENT_TILE_RANGE, "iiiit", left.id, t->hi,
+                   left.events + t->events, left.passed + t->passed, left.key);
+    }
+    return status;
+}
+
+static enum spool_status change_tile(struct db *db, struct operate_job *j,
+                                     struct tile *t, int64_t lo, int64_t hi,
+                                     struct spool_error *err)
+{
+    enum spool_status status =
+        tile_carve(db, &j->box->rng, j->now, &j->members, t, lo, hi, err);
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    j->out->changed += t->events;
+    t->next_at = 0;
+    if (j->action == ACTION_PURGE) {
+        t->state = TILE_PURGED;
+        return tile_set(db, t, j->now, "PURGED", j->detail, err);
+    }
+    t->state = TILE_PENDING;
+    t->attempts = 0;
+    t->unknown = 0;
+    uuid_v7(&j->box->rng, j->now, t->key);
+    status = tile_set(db, t, j->now, "REPLAYED", j->detail, err);
+    return status == SPOOL_OK ? join_left(db, j, t, err) : status;
+}
+
+/* How many of the ids from i on lie in the tile with no event of the lane
+ * between them. */
+static enum spool_status run_length(struct db *db, struct operate_job *j,
+                                    size_t i, const struct tile *t, size_t *n,
+                                    struct spool_error *err)
+{
+    enum spool_status status = SPOOL_OK;
+    for (*n = 1; i + *n < j->n && j->ids[i + *n] <= t->hi; ++*n) {
+        int64_t gap_lo = j->ids[i + *n - 1] + 1, gap_hi = j->ids[i + *n] - 1;
+        int64_t events = 0, passed = 0;
+        if (gap_lo <= gap_hi) {
+            status = tile_count(db, &j->members, gap_lo, gap_hi, &events,
+                                &passed, err);
+        }
+        if (status != SPOOL_OK || events > 0) {
+            break;
+        }
+    }
+    return status;
+}
+
+/* The lane of an event, and whether the destination has it at all. */
+static enum spool_status find_lane(struct db *db, struct operate_job *j,
+                                   int64_t id, bool *has,
+                                   struct spool_error *err)
+{
+    sqlite3_stmt *s = db_query(db, STATEMENT_EVENT_GET, "i", id);
+    enum spool_status status = db_row(db, s, has, err);
+    if (status == SPOOL_OK && *has) {
+        struct row row;
+        row_read(s, &row);
+        j->members.lane = (int)(row.part % j->d->lanes);
+        *has =
+            id > j->d->base && membership_takes(&j->members, row.body, row.len);
+        (void)sqlite3_reset(s);
+    }
+    return status;
+}
+
+static enum spool_status operate_on(struct db *db, struct operate_job *j,
+                                    size_t i, size_t *n,
+                                    struct spool_error *err)
+{
+    struct tile t;
+    bool has, found;
+    *n = 1;
+    enum spool_status status = find_lane(db, j, j->ids[i], &has, err);
+    if (status != SPOOL_OK || !has) {
+        j->out->skipped_gone += status == SPOOL_OK ? 1 : 0;
+        return status;
+    }
+    status = tile_at(db, j, j->ids[i], &found, &t, err);
+    if (status == SPOOL_OK && !found && j->action == ACTION_PURGE) {
+        status = cut_up_to(db, j, j->ids[i], &t, err);
+    } else if (status == SPOOL_OK && !found) {
+        j->out->skipped_state++; /* it waits behind the cursor */
+        return SPOOL_OK;
+    }
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    if (!applies(j->action, t.state)) {
+        int64_t *count = t.state == TILE_SENDING ? &j->out->skipped_sending
+                                                 : &j->out->skipped_state;
+        ++*count;
+        return SPOOL_OK;
+    }
+    if (j->d->lanes == 1) { /* other lanes' ids lie between, and are not ours */
+        status = run_length(db, j, i, &t, n, err);
+    }
+    return status == SPOOL_OK
+               ? change_tile(db, j, &t, j->ids[i], j->ids[i + *n - 1], err)
+               : status;
+}
+
+static enum spool_status run_operation(struct db *db, void *arg,
+                                       struct spool_error *err)
+{
+    struct operate_job *j = arg;
+    *j->out = (struct operation){0};
+    j->now = outbox_now(j->box);
+    enum spool_status status =
+        membership_open(&j->members, j->box, j->d, 0, err);
+    for (size_t i = 0, n; status == SPOOL_OK && i < j->n; i += n) {
+        status = operate_on(db, j, i, &n, err);
+    }
+    membership_close(&j->members);
+    if (status == SPOOL_OK && j->out->changed > 0) {
+        status =
+            audit(db, j->now, j->action == ACTION_PURGE ? "purge" : "replay",
+                  j->d->name, j->out->changed, j->detail, err);
+    }
+    return status;
+}
+
+enum spool_status operate_replay(struct outbox *box,
+                                 const struct destination *d,
+                                 const int64_t *ids, size_t n,
+                                 const char *who_and_why, struct operation *out,
+                                 struct spool_error *err)
+{
+    struct operate_job j = {.box = box,
+                            .d = d,
+                            .ids = ids,
+                            .n = n,
+                            .detail = who_and_why,
+                            .action = ACTION_REPLAY,
+                            .out = out};
+    return outbox_write(box, run_operation, &j, err);
+}
+
+enum spool_status operate_purge(struct outbox *box, const struct destination *d,
+                                const int64_t *ids, size_t n,
+                                const char *who_and_why, struct operation *out,
+                                struct spool_error *err)
+{
+    struct operate_job j = {.box = box,
+                            .d = d,
+                            .ids = ids,
+                            .n = n,
+                            .detail = who_and_why,
+                            .action = ACTION_PURGE,
+                            .out = out};
+    return outbox_write(box, run_operation, &j, err);
+}

@@ -1,0 +1,339 @@
+/* An event's life, as seen from here:
+ *
+ *   outbox_append   a row at the end of the log, on disk
+ *   batch_turn      the lane's next rows become a tile, `sending`
+ *   batch_turn      the tile is delivered, or waits again, or is cut in two,
+ *                   or, alone and refused, is dead
+ *   replay, purge   cut tiles out of what is there
+ *
+ * A row is written once. What becomes of it is said by the tile it lies in, so
+ * settling a batch of a thousand events writes one row, and the log needs no
+ * index. */
+#define _XOPEN_SOURCE 700 /* realpath */
+#include "outbox/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "base/error.h"
+#include "outbox/migrate.h"
+
+/* The path with its folder resolved. SQLite is to refuse a link in the file's
+ * place, not the /var/run of the system; and an absolute path can never be
+ * taken for a URI, which Debian's build would open with options in it. */
+static enum spool_status resolve(const char *path, bool create, char **out,
+                                 struct spool_error *err)
+{
+    char folder_text[PATH_MAX], name_text[PATH_MAX], real[PATH_MAX];
+    if (path == NULL || path[0] == '\0' || strlen(path) >= PATH_MAX) {
+        return failed(err, SPOOL_MISUSE,
+                      "the path of the spool is empty or too long");
+    }
+    (void)snprintf(folder_text, sizeof folder_text, "%s", path);
+    (void)snprintf(name_text, sizeof name_text, "%s", path);
+    const char *folder = dirname(folder_text);
+    const char *name = basename(name_text);
+    if (create && mkdir(folder, 0700) != 0 && errno != EEXIST) {
+        return failed_errno(err, "cannot make the folder %s", folder);
+    }
+    if (realpath(folder, real) == NULL) {
+        enum spool_status status =
+            failed_errno(err, "cannot find the folder %s", folder);
+        return create ? status
+                      : failed(err, SPOOL_NOT_FOUND,
+                               "there is no spool at %s; make one with "
+                               "spoolctl -s %s init",
+                               path, path);
+    }
+    size_t size = strlen(real) + strlen(name) + 2;
+    *out = malloc(size);
+    if (*out == NULL) {
+        return failed(err, SPOOL_NO_MEMORY, "out of memory");
+    }
+    (void)snprintf(*out, size, "%s/%s", real, name);
+    return SPOOL_OK;
+}
+
+/* The file itself is made by us, so that its mode is ours whatever the umask;
+ * SQLite gives the -wal and -shm files the same. An existing file is only
+ * looked at: closing a descriptor of it would drop the locks that SQLite has on
+ * it elsewhere in this process. */
+static enum spool_status make_file(const char *path, bool create,
+                                   struct spool_error *err)
+{
+    struct stat st;
+    if (create) {
+        int fd = open(path, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0600);
+        if (fd >= 0) {
+            (void)close(fd);
+        } else if (errno != EEXIST) {
+            return failed_errno(err, "cannot make %s", path);
+        }
+    }
+    if (lstat(path, &st) != 0) {
+        return errno == ENOENT
+                   ? failed(err, SPOOL_NOT_FOUND,
+                            "there is no spool at %s; make one with spoolctl "
+                            "-s %s init",
+                            path, path)
+                   : failed_errno(err, "cannot look at %s", path);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return failed(err, SPOOL_IO, "%s is no regular file; name another path",
+                      path);
+    }
+    return SPOOL_OK;
+}
+
+/* A new file's name must be on disk before an event in it is acknowledged. */
+static enum spool_status sync_folder(const char *path, struct spool_error *err)
+{
+    char text[PATH_MAX];
+    (void)snprintf(text, sizeof text, "%s", path);
+    const char *folder = dirname(text);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return failed_errno(err, "cannot open the folder %s", folder);
+    }
+    enum spool_status status = SPOOL_OK;
+    if (fsync(fd) != 0) {
+        status = failed_errno(err, "cannot sync the folder %s", folder);
+    }
+    (void)close(fd);
+    return status;
+}
+
+static enum spool_status make_store_row(struct db *db, void *arg,
+                                        struct spool_error *err)
+{
+    struct outbox *box = arg;
+    char id[UUID_SIZE];
+    uuid_v7(&box->rng, outbox_now(box), id);
+    return db_run(db, err, STATEMENT_STORE_MAKE, "ti", id, outbox_now(box));
+}
+
+static enum spool_status read_store_id(struct db *db, void *arg,
+                                       struct spool_error *err)
+{
+    struct outbox *box = arg;
+    sqlite3_stmt *s = db_query(db, STATEMENT_STORE_ID, "");
+    bool row;
+    enum spool_status status = db_row(db, s, &row, err);
+    if (status == SPOOL_OK && row) {
+        db_copy_text(s, 0, box->store_id, sizeof box->store_id);
+        (void)sqlite3_reset(s);
+    }
+    return status;
+}
+
+static enum spool_status open_schema(const char *path, struct spool_error *err)
+{
+    struct db db;
+    enum spool_status status = db_open(&db, path, err);
+    if (status == SPOOL_OK) {
+        status = migrate(&db, err);
+        db_close(&db);
+    }
+    return status;
+}
+
+static enum spool_status open_parts(struct outbox *box, struct spool_error *err)
+{
+    enum spool_status status = open_schema(box->path, err);
+    if (status == SPOOL_OK) {
+        status = writer_open(&box->writer, box->path, err);
+    }
+    if (status == SPOOL_OK) {
+        status = db_open(&box->reader, box->path, err);
+    }
+    if (status == SPOOL_OK) {
+        status = outbox_read(box, read_store_id, box, err);
+    }
+    if (status == SPOOL_OK && box->store_id[0] == '\0') {
+        status = outbox_write(box, make_store_row, box, err);
+        if (status == SPOOL_OK) {
+            status = outbox_read(box, read_store_id, box, err);
+        }
+    }
+    return status;
+}
+
+enum spool_status outbox_open(const struct outbox_options *options,
+                              struct outbox **out, struct spool_error *err)
+{
+    struct outbox *box = calloc(1, sizeof *box);
+    if (box == NULL) {
+        return failed(err, SPOOL_NO_MEMORY, "out of memory");
+    }
+    box->clock = options->clock != NULL ? options->clock : &clock_system;
+    box->filters = options->filters;
+    rng_init(&box->rng);
+    (void)pthread_mutex_init(&box->read_lock, NULL);
+    enum spool_status status =
+        resolve(options->path, options->create, &box->path, err);
+    if (status == SPOOL_OK) {
+        status = make_file(box->path, options->create, err);
+    }
+    if (status == SPOOL_OK && options->create) {
+        status = sync_folder(box->path, err);
+    }
+    if (status == SPOOL_OK) {
+        status = open_parts(box, err);
+    }
+    if (status != SPOOL_OK) {
+        outbox_close(box);
+        return status;
+    }
+    *out = box;
+    return SPOOL_OK;
+}
+
+void outbox_close(struct outbox *box)
+{
+    if (box == NULL) {
+        return;
+    }
+    writer_close(&box->writer);
+    db_close(&box->reader);
+    (void)pthread_mutex_destroy(&box->read_lock);
+    free(box->path);
+    free(box);
+}
+
+const char *outbox_path(const struct outbox *box)
+{
+    return box->path;
+}
+
+const char *outbox_store_id(const struct outbox *box)
+{
+    return box->store_id;
+}
+
+const struct clock *outbox_clock(const struct outbox *box)
+{
+    return box->clock;
+}
+
+enum spool_status outbox_read(struct outbox *box,
+                              enum spool_status (*read)(struct db *, void *,
+                                                        struct spool_error *),
+                              void *arg, struct spool_error *err)
+{
+    (void)pthread_mutex_lock(&box->read_lock);
+    enum spool_status status = db_begin_read(&box->reader, err);
+    if (status == SPOOL_OK) {
+        status = read(&box->reader, arg, err);
+        db_rollback(&box->reader);
+    }
+    (void)pthread_mutex_unlock(&box->read_lock);
+    return status;
+}
+
+enum spool_status outbox_write(struct outbox *box,
+                               enum spool_status (*write)(struct db *, void *,
+                                                          struct spool_error *),
+                               void *arg, struct spool_error *err)
+{
+    return writer_run(&box->writer, write, arg, err);
+}
+
+/* The checksum covers what an event is and where it stands, so that a row that
+ * was moved or dated anew is as wrong as one with a flipped bit. */
+static uint32_t row_crc(uint32_t body_crc, int64_t id, int64_t at, int64_t part)
+{
+    unsigned char frame[24];
+    const int64_t numbers[3] = {id, at, part};
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t byte = 0; byte < 8; byte++) {
+            frame[i * 8 + byte] =
+                (unsigned char)((uint64_t)numbers[i] >> (8 * byte));
+        }
+    }
+    return crc32c(body_crc, frame, sizeof frame);
+}
+
+void row_read(sqlite3_stmt *s, struct row *row)
+{
+    row->id = sqlite3_column_int64(s, 0);
+    row->at = sqlite3_column_int64(s, 1);
+    row->part = sqlite3_column_int64(s, 2);
+    row->crc = (uint32_t)sqlite3_column_int64(s, 3);
+    row->body = sqlite3_column_blob(s, 4);
+    row->len = (size_t)sqlite3_column_bytes(s, 4);
+}
+
+bool row_is_whole(const struct row *row)
+{
+    return row_crc(crc32c(0, row->body, row->len), row->id, row->at,
+                   row->part) == row->crc;
+}
+
+struct append {
+    struct outbox *box;
+    struct outbox_event *events;
+    size_t n;
+};
+
+static enum spool_status append_events(struct db *db, void *arg,
+                                       struct spool_error *err)
+{
+    const struct append *a = arg;
+    int64_t last;
+    int64_t now = outbox_now(a->box);
+    enum spool_status status =
+        db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
+    for (size_t i = 0; status == SPOOL_OK && i < a->n; i++) {
+        struct outbox_event *e = &a->events[i];
+        uint32_t crc =
+            row_crc(crc32c(0, e->body, e->len), ++last, now, e->part);
+        status = db_run(db, err, STATEMENT_EVENT_INSERT, "iiiib", last, now,
+                        (int64_t)e->part, (int64_t)crc, e->body, e->len);
+        e->id = last;
+    }
+    return status;
+}
+
+enum spool_status outbox_append(struct outbox *box, struct outbox_event *events,
+                                size_t n, struct spool_error *err)
+{
+    struct append a = {box, events, n};
+    return n == 0 ? SPOOL_OK : outbox_write(box, append_events, &a, err);
+}
+
+enum spool_status audit(struct db *db, int64_t now, const char *action,
+                        const char *destination, int64_t events,
+                        const char *detail, struct spool_error *err)
+{
+    return db_run(db, err, STATEMENT_AUDIT_INSERT, "iittit", now,
+                  (int64_t)getuid(), action, destination, events, detail);
+}
+
+const char *outbox_engine(void)
+{
+    return sqlite3_libversion();
+}
+
+const char *outbox_engine_lacks(void)
+{
+    int v = sqlite3_libversion_number();
+    if (v >= 3051003 || (v >= 3050007 && v < 3051000) ||
+        (v >= 3044006 && v < 3045000)) {
+        return "";
+    }
+    return v >= 3050002
+               ? "the WAL-reset race is not fixed in it; spool checkpoints "
+                 "under the write lock, other programs must not write to the "
+                 "file"
+               : "the WAL-reset race and the unchecksummed frames after a "
+                 "rollback are not fixed in it; spool avoids both, other "
+                 "programs must not write to the file";
+}

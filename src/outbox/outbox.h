@@ -1,0 +1,67 @@
+/* The store: an append-only log of events in one SQLite file, and its readers.
+ * This header is free of SQLite so that another engine can stand behind it.
+ *
+ * An outbox is one open file. Every function may be called from any thread
+ * unless it says otherwise, and several processes may have the same file open.
+ * A failed call leaves the outbox usable and nothing stored, except that
+ * SPOOL_UNKNOWN (the commit failed half-way) ends it: from then on every write
+ * answers SPOOL_UNKNOWN until the outbox is closed and opened again. */
+#ifndef OUTBOX_OUTBOX_H
+#define OUTBOX_OUTBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "spool/error.h"
+
+struct outbox;
+
+/* What a destination's filter means is known above this layer: the outbox asks
+ * through these whether an event is taken. All NULL: filters are refused. */
+struct outbox_filters {
+    /* Compiles the words of a filter; *out is for takes and release. */
+    enum spool_status (*compile)(const char *words, void **out,
+                                 struct spool_error *err);
+    bool (*takes)(const void *filter, const char *body, size_t len);
+    void (*release)(void *filter);
+};
+
+struct outbox_options {
+    const char *path; /* copied */
+    bool create;      /* make folder (0700) and file (0600) if missing */
+    const struct clock *clock;     /* NULL: the system's; borrowed */
+    struct outbox_filters filters; /* copied */
+};
+
+/* SPOOL_NOT_FOUND when there is no file and create is false. */
+enum spool_status outbox_open(const struct outbox_options *options,
+                              struct outbox **out, struct spool_error *err);
+
+/* Nobody may be inside a call. NULL is a no-op. */
+void outbox_close(struct outbox *box);
+
+const char *outbox_path(const struct outbox *box); /* absolute; borrowed */
+const char *outbox_store_id(const struct outbox *box);
+const struct clock *outbox_clock(const struct outbox *box);
+
+struct outbox_event {
+    const char *body; /* borrowed during the call */
+    size_t len;
+    uint32_t part; /* 31 bits: events of one part keep their order */
+    int64_t id;    /* out: set when the call returns SPOOL_OK */
+};
+
+/* Appends n events in the order given, all or none, in one transaction that is
+ * on disk when the call returns. Calls that arrive together from several
+ * threads share one commit. */
+enum spool_status outbox_append(struct outbox *box, struct outbox_event *events,
+                                size_t n, struct spool_error *err);
+
+/* The version of the engine the process runs on, and what is to be said of it
+ * ("" when nothing): for `version` and the operator. */
+const char *outbox_engine(void);
+const char *outbox_engine_lacks(void);
+
+#endif

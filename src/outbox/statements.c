@@ -1,0 +1,148 @@
+#include "outbox/statements.h"
+
+/* As tile_read reads them. */
+#define TILE                                                                   \
+    "id, destination, lane, lo, hi, events, passed, state, key, attempts, "    \
+    "uncertain, unknown, next_at"
+
+/* As destination_read reads them. */
+#define DESTINATION                                                            \
+    "id, name, url, profile, origin, api_key_file, filter, lanes, "            \
+    "batch_events, batch_bytes, batch_age_ms, backoff_base_ms, "               \
+    "backoff_cap_ms, hold_after, base, state, hold_kind, reason, since, "      \
+    "probes, next_probe_at, dead_in_row"
+
+#define WAITING "('pending', 'sending', 'retrying', 'uncertain')"
+
+const char *const statement_sql[STATEMENT_COUNT] = {
+    /* IMMEDIATE: the write lock is taken before anything is read, so that no
+     * statement can fail half-way for want of it. */
+    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+    [STATEMENT_BEGIN_READ] = "BEGIN",
+    [STATEMENT_COMMIT] = "COMMIT",
+    [STATEMENT_ROLLBACK] = "ROLLBACK",
+
+    [STATEMENT_STORE_MAKE] =
+        "INSERT INTO spool_store (one, store_id, created_at) "
+        "SELECT 1, ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM spool_store)",
+    [STATEMENT_STORE_ID] = "SELECT store_id FROM spool_store",
+    /* Behind a drained and dropped log the ids go on where they were. */
+    [STATEMENT_LAST_ID] =
+        "SELECT max(coalesce((SELECT max(id) FROM spool_event), 0), "
+        "(SELECT dropped_to FROM spool_store))",
+    [STATEMENT_DROPPED_TO] = "SELECT dropped_to FROM spool_store",
+    [STATEMENT_EVENT_INSERT] =
+        "INSERT INTO spool_event (id, at, part, crc, body) "
+        "VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STATEMENT_EVENT_GET] =
+        "SELECT id, at, part, crc, body FROM spool_event WHERE id = ?1",
+    [STATEMENT_EVENTS_RANGE] =
+        "SELECT id, at, part, crc, body FROM spool_event "
+        "WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+    [STATEMENT_EVENTS_COUNT] = "SELECT count(*) FROM spool_event "
+                               "WHERE id BETWEEN ?1 AND ?2 AND part % ?3 = ?4",
+
+    [STATEMENT_DESTINATION_INSERT] =
+        "INSERT INTO spool_destination (name, url, profile, origin, "
+        "api_key_file, filter, lanes, batch_events, batch_bytes, "
+        "batch_age_ms, backoff_base_ms, backoff_cap_ms, hold_after, base, "
+        "state, since) VALUES (?1, ?2, ?3, nullif(?4, ''), nullif(?5, ''), "
+        "nullif(?6, ''), ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'running', ?15)",
+    [STATEMENT_DESTINATION_UPDATE] =
+        "UPDATE spool_destination SET url = ?2, profile = ?3, "
+        "origin = nullif(?4, ''), api_key_file = nullif(?5, ''), "
+        "batch_events = ?6, batch_bytes = ?7, batch_age_ms = ?8, "
+        "backoff_base_ms = ?9, backoff_cap_ms = ?10, hold_after = ?11, "
+        "next_probe_at = 0 WHERE id = ?1",
+    [STATEMENT_DESTINATION_STATE] =
+        "UPDATE spool_destination SET state = ?2, hold_kind = ?3, "
+        "reason = nullif(?4, ''), since = ?5, probes = ?6, "
+        "next_probe_at = ?7, dead_in_row = ?8 WHERE id = ?1",
+    [STATEMENT_DESTINATION_DEAD_IN_ROW] =
+        "UPDATE spool_destination SET dead_in_row = ?2 WHERE id = ?1",
+    [STATEMENT_DESTINATION_LEASE_PROBE] =
+        "UPDATE spool_destination SET next_probe_at = ?2 WHERE id = ?1",
+    [STATEMENT_DESTINATION_DELETE] =
+        "DELETE FROM spool_destination WHERE id = ?1",
+    [STATEMENT_DESTINATION_DELETE_LANES] =
+        "DELETE FROM spool_lane WHERE destination = ?1",
+    [STATEMENT_DESTINATION_DELETE_BATCHES] =
+        "DELETE FROM spool_batch WHERE destination = ?1",
+    [STATEMENT_DESTINATION_DELETE_ATTEMPTS] =
+        "DELETE FROM spool_attempt WHERE destination = ?1",
+    [STATEMENT_DESTINATION_BY_ID] =
+        "SELECT " DESTINATION " FROM spool_destination WHERE id = ?1",
+    [STATEMENT_DESTINATION_BY_NAME] =
+        "SELECT " DESTINATION " FROM spool_destination WHERE name = ?1",
+    [STATEMENT_DESTINATIONS] =
+        "SELECT " DESTINATION " FROM spool_destination ORDER BY id",
+    [STATEMENT_LANE_INSERT] =
+        "INSERT INTO spool_lane (destination, lane, base, cursor) "
+        "VALUES (?1, ?2, ?3, ?3)",
+    [STATEMENT_LANE_CURSOR] =
+        "SELECT cursor FROM spool_lane WHERE destination = ?1 AND lane = ?2",
+    [STATEMENT_LANES] =
+        "SELECT lane, base, cursor FROM spool_lane WHERE destination = ?1 "
+        "ORDER BY lane",
+    [STATEMENT_LANE_MOVE] = "UPDATE spool_lane SET cursor = ?3 "
+                            "WHERE destination = ?1 AND lane = ?2",
+
+    [STATEMENT_TILE_INSERT] =
+        "INSERT INTO spool_batch (destination, lane, lo, hi, events, passed, "
+        "state, key, attempts, uncertain, unknown, next_at, changed_at, code, "
+        "reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+        "?13, ?14, ?15)",
+    [STATEMENT_TILE_RANGE] =
+        "UPDATE spool_batch SET hi = ?2, events = ?3, passed = ?4, key = ?5 "
+        "WHERE id = ?1",
+    [STATEMENT_TILE_DELETE] = "DELETE FROM spool_batch WHERE id = ?1",
+    [STATEMENT_TILE_SET] =
+        "UPDATE spool_batch SET state = ?2, key = ?3, attempts = ?4, "
+        "uncertain = ?5, unknown = ?6, next_at = ?7, changed_at = ?8, "
+        "code = ?9, reason = ?10 WHERE id = ?1",
+    [STATEMENT_TILE_BY_ID] =
+        "SELECT " TILE ", code, reason FROM spool_batch WHERE id = ?1",
+    [STATEMENT_TILE_HEAD] =
+        "SELECT " TILE " FROM spool_batch "
+        "WHERE destination = ?1 AND lane = ?2 AND state IN " WAITING
+        " ORDER BY lo LIMIT 1",
+    [STATEMENT_TILE_AT] = "SELECT " TILE ", code, reason FROM spool_batch "
+                          "WHERE destination = ?1 AND lane = ?2 AND lo <= ?3 "
+                          "ORDER BY lo DESC LIMIT 1",
+    [STATEMENT_TILE_FROM] = "SELECT " TILE ", code, reason FROM spool_batch "
+                            "WHERE destination = ?1 AND lane = ?2 AND lo >= ?3 "
+                            "ORDER BY lo LIMIT 1",
+    [STATEMENT_TILES_SENDING] =
+        "SELECT " TILE " FROM spool_batch WHERE state = 'sending' "
+        "AND state IN " WAITING,
+    [STATEMENT_TILES_OF_LANE] =
+        "SELECT " TILE " FROM spool_batch "
+        "WHERE destination = ?1 AND lane = ?2 ORDER BY lo",
+
+    [STATEMENT_ATTEMPT_INSERT] =
+        "INSERT INTO spool_attempt (destination, lane, lo, hi, events, key, "
+        "at, verdict, http, curl, code, duration_ms, answer) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [STATEMENT_ATTEMPTS_TRIM] = "DELETE FROM spool_attempt WHERE id <= ?1",
+    [STATEMENT_ATTEMPTS_OF_EVENT] =
+        "SELECT at, verdict, http, curl, code, duration_ms, events, key, "
+        "coalesce(answer, '') FROM spool_attempt "
+        "WHERE destination = ?1 AND lane = ?2 AND lo <= ?3 AND hi >= ?3 "
+        "ORDER BY id",
+    /* The newest requests, looked at from the end: never the whole table. */
+    [STATEMENT_ATTEMPTS_RATE] =
+        "SELECT coalesce(sum(events), 0) FROM (SELECT destination, verdict, "
+        "at, events FROM spool_attempt ORDER BY id DESC LIMIT 5000) "
+        "WHERE destination = ?1 AND verdict = 'delivered' AND at > ?2",
+    [STATEMENT_AUDIT_INSERT] =
+        "INSERT INTO spool_audit (at, uid, action, destination, events, "
+        "detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+
+    [STATEMENT_SUMS] =
+        "SELECT accepted, pending, sending, retrying, uncertain, delivered, "
+        "dead, purged, passed FROM spool_sums WHERE destination = ?1",
+    /* The first event of a lane behind an id. */
+    [STATEMENT_OLDEST] =
+        "SELECT id, at FROM spool_event WHERE id > ?1 AND part % ?2 = ?3 "
+        "ORDER BY id LIMIT 1",
+};

@@ -1,0 +1,70 @@
+/* What is inside an outbox, for the other files of this layer. */
+#ifndef OUTBOX_STORE_H
+#define OUTBOX_STORE_H
+
+#include <pthread.h>
+
+#include "base/random.h"
+#include "outbox/destination.h"
+#include "outbox/outbox.h"
+#include "outbox/writer.h"
+
+struct outbox {
+    char *path;
+    char store_id[UUID_SIZE];
+    const struct clock *clock;
+    struct outbox_filters filters;
+    struct writer writer;
+    pthread_mutex_t read_lock; /* over reader */
+    struct db reader;
+    pthread_mutex_t rng_lock;
+    struct rng rng;
+};
+
+/* The generator for keys; jobs run one at a time, so one is enough for them. */
+static inline int64_t outbox_now(const struct outbox *box)
+{
+    return clock_wall_ms(box->clock);
+}
+
+/* Runs read inside one short snapshot. */
+enum spool_status outbox_read(struct outbox *box,
+                              enum spool_status (*read)(struct db *, void *,
+                                                        struct spool_error *),
+                              void *arg, struct spool_error *err);
+
+enum spool_status outbox_write(struct outbox *box,
+                               enum spool_status (*write)(struct db *, void *,
+                                                          struct spool_error *),
+                               void *arg, struct spool_error *err);
+
+/* A row of the log. body is borrowed until the statement moves on. */
+struct row {
+    int64_t id, at, part;
+    uint32_t crc;
+    const char *body;
+    size_t len;
+};
+
+void row_read(sqlite3_stmt *s, struct row *row);
+
+/* Whether the row is as it was written. */
+bool row_is_whole(const struct row *row);
+
+/* The columns of the DESTINATION statements. */
+void destination_read(sqlite3_stmt *s, struct destination *d);
+enum spool_status destination_get(struct db *db, int64_t id, bool *found,
+                                  struct destination *d,
+                                  struct spool_error *err);
+/* Writes state, hold_kind, reason, since, probes, next_probe_at, dead_in_row.
+ */
+enum spool_status destination_write_state(struct db *db,
+                                          const struct destination *d,
+                                          struct spool_error *err);
+
+/* One line of the audit log, by this process's user. */
+enum spool_status audit(struct db *db, int64_t now, const char *action,
+                        const char *destination, int64_t events,
+                        const char *detail, struct spool_error *err);
+
+#endif

@@ -1,0 +1,211 @@
+#include "outbox/tile.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "outbox/store.h"
+
+static const char *const state_names[] = {
+    [TILE_PENDING] = "pending",     [TILE_SENDING] = "sending",
+    [TILE_RETRYING] = "retrying",   [TILE_UNCERTAIN] = "uncertain",
+    [TILE_DELIVERED] = "delivered", [TILE_DEAD] = "dead",
+    [TILE_PURGED] = "purged",
+};
+
+const char *tile_state_name(enum tile_state state)
+{
+    return state_names[state];
+}
+
+bool tile_is_waiting(enum tile_state state)
+{
+    return state <= TILE_UNCERTAIN;
+}
+
+static enum tile_state state_of(const unsigned char *name)
+{
+    for (int i = 0; name != NULL && i <= TILE_PURGED; i++) {
+        if (strcmp(state_names[i], (const char *)name) == 0) {
+            return (enum tile_state)i;
+        }
+    }
+    return TILE_PENDING; /* verify names a state that does not exist */
+}
+
+void tile_read(sqlite3_stmt *s, struct tile *t)
+{
+    t->id = sqlite3_column_int64(s, 0);
+    t->destination = sqlite3_column_int64(s, 1);
+    t->lane = sqlite3_column_int(s, 2);
+    t->lo = sqlite3_column_int64(s, 3);
+    t->hi = sqlite3_column_int64(s, 4);
+    t->events = sqlite3_column_int64(s, 5);
+    t->passed = sqlite3_column_int64(s, 6);
+    t->state = state_of(sqlite3_column_text(s, 7));
+    db_copy_text(s, 8, t->key, sizeof t->key);
+    t->attempts = sqlite3_column_int(s, 9);
+    t->uncertain = sqlite3_column_int(s, 10);
+    t->unknown = sqlite3_column_int(s, 11);
+    t->next_at = sqlite3_column_int64(s, 12);
+}
+
+enum spool_status membership_open(struct membership *m, struct outbox *box,
+                                  const struct destination *d, int lane,
+                                  struct spool_error *err)
+{
+    *m = (struct membership){d->lanes, lane, &box->filters, NULL};
+    if (d->filter[0] == '\0') {
+        return SPOOL_OK;
+    }
+    if (box->filters.compile == NULL) {
+        return failed(err, SPOOL_MISUSE,
+                      "destination %s has a filter and this program cannot "
+                      "read filters",
+                      d->name);
+    }
+    return box->filters.compile(d->filter, &m->filter, err);
+}
+
+void membership_close(struct membership *m)
+{
+    if (m->filter != NULL) {
+        m->filters->release(m->filter);
+        m->filter = NULL;
+    }
+}
+
+bool membership_has_part(const struct membership *m, int64_t part)
+{
+    return part % m->lanes == m->lane;
+}
+
+bool membership_takes(const struct membership *m, const char *body, size_t len)
+{
+    return m->filter == NULL || m->filters->takes(m->filter, body, len);
+}
+
+enum spool_status tile_count(struct db *db, const struct membership *m,
+                             int64_t lo, int64_t hi, int64_t *events,
+                             int64_t *passed, struct spool_error *err)
+{
+    *passed = 0;
+    if (m->filter == NULL && m->lanes == 1) {
+        *events = hi - lo + 1; /* ids are dense */
+        return SPOOL_OK;
+    }
+    if (m->filter == NULL) {
+        return db_number(db, err, 0, events, STATEMENT_EVENTS_COUNT, "iiii", lo,
+                         hi, (int64_t)m->lanes, (int64_t)m->lane);
+    }
+    *events = 0;
+    sqlite3_stmt *s = db_query(db, STATEMENT_EVENTS_RANGE, "ii", lo, hi);
+    bool more;
+    enum spool_status status = db_row(db, s, &more, err);
+    while (status == SPOOL_OK && more) {
+        struct row row;
+        row_read(s, &row);
+        if (membership_has_part(m, row.part)) {
+            bool taken = membership_takes(m, row.body, row.len);
+            *(taken ? events : passed) += 1;
+        }
+        status = db_row(db, s, &more, err);
+    }
+    return status;
+}
+
+enum spool_status tile_insert(struct db *db, struct tile *t, int64_t now,
+                              const char *code, const char *reason,
+                              struct spool_error *err)
+{
+    enum spool_status status =
+        db_run(db, err, STATEMENT_TILE_INSERT, "iiiiiittiiiiitt",
+               t->destination, (int64_t)t->lane, t->lo, t->hi, t->events,
+               t->passed, tile_state_name(t->state), t->key,
+               (int64_t)t->attempts, (int64_t)t->uncertain, (int64_t)t->unknown,
+               t->next_at, now, code, reason);
+    t->id = sqlite3_last_insert_rowid(db->handle);
+    return status;
+}
+
+enum spool_status tile_set(struct db *db, const struct tile *t, int64_t now,
+                           const char *code, const char *reason,
+                           struct spool_error *err)
+{
+    return db_run(db, err, STATEMENT_TILE_SET, "ittiiiiitt", t->id,
+                  tile_state_name(t->state), t->key, (int64_t)t->attempts,
+                  (int64_t)t->uncertain, (int64_t)t->unknown, t->next_at, now,
+                  code, reason);
+}
+
+/* What the last answer said stays with both halves. */
+struct last_words {
+    char code[64];
+    char reason[DESTINATION_REASON_SIZE];
+};
+
+static enum spool_status read_last_words(struct db *db, int64_t tile,
+                                         struct last_words *words,
+                                         struct spool_error *err)
+{
+    sqlite3_stmt *s = db_query(db, STATEMENT_TILE_BY_ID, "i", tile);
+    bool row;
+    enum spool_status status = db_row(db, s, &row, err);
+    if (status == SPOOL_OK && row) {
+        db_copy_text(s, 13, words->code, sizeof words->code);
+        db_copy_text(s, 14, words->reason, sizeof words->reason);
+        (void)sqlite3_reset(s);
+    }
+    return status;
+}
+
+enum spool_status tile_split(struct db *db, struct rng *rng, int64_t now,
+                             const struct membership *m, struct tile *t,
+                             int64_t id, struct tile *right,
+                             struct spool_error *err)
+{
+    assert(t->lo <= id && id < t->hi);
+    struct last_words words = {"", ""};
+    int64_t events, passed;
+    enum spool_status status = read_last_words(db, t->id, &words, err);
+    if (status == SPOOL_OK) {
+        status = tile_count(db, m, t->lo, id, &events, &passed, err);
+    }
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    *right = *t;
+    right->lo = id + 1;
+    right->events = t->events - events;
+    right->passed = t->passed - passed;
+    t->hi = id;
+    t->events = events;
+    t->passed = passed;
+    if (tile_is_waiting(t->state)) {
+        uuid_v7(rng, now, t->key);
+    }
+    uuid_v7(rng, now, right->key);
+    status = db_run(db, err, STATEMENT_TILE_RANGE, "iiiit", t->id, t->hi,
+                    t->events, t->passed, t->key);
+    if (status == SPOOL_OK) {
+        status = tile_insert(db, right, now, words.code, words.reason, err);
+    }
+    return status;
+}
+
+enum spool_status tile_carve(struct db *db, struct rng *rng, int64_t now,
+                             const struct membership *m, struct tile *t,
+                             int64_t lo, int64_t hi, struct spool_error *err)
+{
+    assert(t->lo <= lo && lo <= hi && hi <= t->hi);
+    struct tile rest;
+    enum spool_status status = SPOOL_OK;
+    if (lo > t->lo) {
+        status = tile_split(db, rng, now, m, t, lo - 1, &rest, err);
+        *t = rest;
+    }
+    if (status == SPOOL_OK && hi < t->hi) {
+        status = tile_split(db, rng, now, m, t, hi, &rest, err);
+    }
+    return status;
+}

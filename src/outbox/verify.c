@@ -1,0 +1,261 @@
+/* Whether the file is whole and the sums add up. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "outbox/inspect.h"
+#include "outbox/store.h"
+#include "outbox/tile.h"
+
+/* Rows checked in one snapshot. */
+#define PAGE 5000
+
+/* Past this many findings of one kind the rest is not named. */
+#define NAMED_MAX 100
+
+struct verify_job {
+    struct outbox *box;
+    verify_finding *each;
+    void *arg;
+    int64_t findings;
+    const struct destination *d;
+    int64_t next; /* the next event id */
+    int64_t last_id;
+    bool end;
+    struct membership members;
+};
+
+static void find(struct verify_job *j, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void find(struct verify_job *j, const char *format, ...)
+{
+    char text[SPOOL_ERROR_SIZE];
+    if (j->findings++ < NAMED_MAX) {
+        va_list args;
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof text, format, args);
+        va_end(args);
+        j->each(j->arg, text);
+    }
+}
+
+static enum spool_status check_file(struct db *db, void *arg,
+                                    struct spool_error *err)
+{
+    struct verify_job *j = arg;
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(db->handle, "PRAGMA integrity_check(20)", -1,
+                                &s, NULL);
+    while (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(s, 0);
+        if (text != NULL && strcmp(text, "ok") != 0) {
+            find(j, "the file's structure is damaged: %s", text);
+        }
+    }
+    rc = sqlite3_finalize(s);
+    return rc == SQLITE_OK ? SPOOL_OK : db_failed(db, err, "cannot check");
+}
+
+static enum spool_status check_rows(struct db *db, void *arg,
+                                    struct spool_error *err)
+{
+    struct verify_job *j = arg;
+    bool more;
+    sqlite3_stmt *s =
+        db_query(db, STATEMENT_EVENTS_RANGE, "ii", j->next, INT64_MAX);
+    enum spool_status status = db_row(db, s, &more, err);
+    for (int i = 0; status == SPOOL_OK && more && i < PAGE; i++) {
+        struct row row;
+        row_read(s, &row);
+        if (row.id != j->next) {
+            find(j, "events %lld to %lld are missing from the log",
+                 (long long)j->next, (long long)row.id - 1);
+        }
+        if (!row_is_whole(&row)) {
+            find(j,
+                 "event %lld is damaged: its checksum does not fit its %zu "
+                 "bytes",
+                 (long long)row.id, row.len);
+        }
+        j->next = row.id + 1;
+        status = db_row(db, s, &more, err);
+    }
+    j->end = !more;
+    (void)sqlite3_reset(s);
+    return status;
+}
+
+static enum spool_status check_tile(struct db *db, struct verify_job *j,
+                                    const struct tile *t, int64_t expect,
+                                    int64_t dropped_to, struct spool_error *err)
+{
+    if (t->lo > expect) {
+        find(j, "%s, lane %d: events %lld to %lld belong to no batch",
+             j->d->name, t->lane, (long long)expect, (long long)t->lo - 1);
+    }
+    if (t->lo < expect || t->hi < t->lo) {
+        find(j,
+             "%s, lane %d: batch %lld (%lld to %lld) overlaps the one "
+             "before it",
+             j->d->name, t->lane, (long long)t->id, (long long)t->lo,
+             (long long)t->hi);
+        return SPOOL_OK;
+    }
+    if (t->lo <= dropped_to) {
+        return SPOOL_OK; /* its events are gone and cannot be counted */
+    }
+    int64_t events = 0, passed = 0;
+    enum spool_status status =
+        tile_count(db, &j->members, t->lo, t->hi, &events, &passed, err);
+    if (status == SPOOL_OK && (events != t->events || passed != t->passed)) {
+        find(j,
+             "%s, lane %d: batch %lld says %lld events (%lld passed over) "
+             "and the log has %lld (%lld)",
+             j->d->name, t->lane, (long long)t->id, (long long)t->events,
+             (long long)t->passed, (long long)events, (long long)passed);
+    }
+    return status;
+}
+
+static enum spool_status check_lane(struct db *db, struct verify_job *j,
+                                    int lane, int64_t base, int64_t cursor,
+                                    int64_t dropped_to, struct spool_error *err)
+{
+    j->members.lane = lane;
+    int64_t expect = base + 1;
+    bool more;
+    sqlite3_stmt *s =
+        db_query(db, STATEMENT_TILES_OF_LANE, "ii", j->d->id, (int64_t)lane);
+    enum spool_status status = db_row(db, s, &more, err);
+    while (status == SPOOL_OK && more) {
+        struct tile t;
+        tile_read(s, &t);
+        status = check_tile(db, j, &t, expect, dropped_to, err);
+        expect = t.hi >= expect ? t.hi + 1 : expect;
+        if (status == SPOOL_OK) {
+            status = db_row(db, s, &more, err);
+        }
+    }
+    (void)sqlite3_reset(s);
+    if (status == SPOOL_OK && expect != cursor + 1) {
+        find(j,
+             "%s, lane %d: batches end at event %lld and the cursor stands "
+             "at %lld",
+             j->d->name, lane, (long long)expect - 1, (long long)cursor);
+    }
+    if (status == SPOOL_OK && cursor > j->last_id) {
+        find(j,
+             "%s, lane %d: the cursor stands at %lld and the last event "
+             "accepted is %lld: events were lost from the end of the log",
+             j->d->name, lane, (long long)cursor, (long long)j->last_id);
+    }
+    return status;
+}
+
+struct lane_row {
+    int lane;
+    int64_t base, cursor;
+};
+
+static enum spool_status check_lanes(struct db *db, void *arg,
+                                     struct spool_error *err)
+{
+    struct verify_job *j = arg;
+    struct lane_row lanes[DESTINATION_LANES_MAX];
+    int n = 0;
+    int64_t dropped_to = 0;
+    bool row;
+    enum spool_status status =
+        db_number(db, err, 0, &j->last_id, STATEMENT_LAST_ID, "");
+    if (status == SPOOL_OK) {
+        status = db_number(db, err, 0, &dropped_to, STATEMENT_DROPPED_TO, "");
+    }
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    sqlite3_stmt *s = db_query(db, STATEMENT_LANES, "i", j->d->id);
+    status = db_row(db, s, &row, err);
+    while (status == SPOOL_OK && row && n < DESTINATION_LANES_MAX) {
+        lanes[n++] = (struct lane_row){sqlite3_column_int(s, 0),
+                                       sqlite3_column_int64(s, 1),
+                                       sqlite3_column_int64(s, 2)};
+        status = db_row(db, s, &row, err);
+    }
+    if (status == SPOOL_OK && n != j->d->lanes) {
+        find(j, "%s has %d lanes and says %d", j->d->name, n, j->d->lanes);
+    }
+    for (int i = 0; status == SPOOL_OK && i < n; i++) {
+        status = check_lane(db, j, lanes[i].lane, lanes[i].base,
+                            lanes[i].cursor, dropped_to, err);
+    }
+    return status;
+}
+
+static enum spool_status check_sums(struct verify_job *j,
+                                    struct spool_error *err)
+{
+    struct sums s;
+    enum spool_status status = inspect_sums(j->box, j->d, &s, err);
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    int64_t settled = s.by_state[EVENT_DELIVERED] + s.by_state[EVENT_DEAD] +
+                      s.by_state[EVENT_PURGED] + s.passed;
+    if (s.accepted != settled + s.waiting || s.by_state[EVENT_PENDING] < 0) {
+        find(j, "%s: %lld accepted, but %lld settled and %lld waiting",
+             j->d->name, (long long)s.accepted, (long long)settled,
+             (long long)s.waiting);
+    }
+    return SPOOL_OK;
+}
+
+static enum spool_status check_destinations(struct verify_job *j,
+                                            struct spool_error *err)
+{
+    struct destination all[64];
+    size_t n;
+    enum spool_status status =
+        destination_list(j->box, all, sizeof all / sizeof *all, &n, err);
+    if (n > sizeof all / sizeof *all) {
+        n = sizeof all / sizeof *all;
+    }
+    for (size_t i = 0; status == SPOOL_OK && i < n; i++) {
+        j->d = &all[i];
+        status = membership_open(&j->members, j->box, j->d, 0, err);
+        if (status == SPOOL_OK) {
+            status = outbox_read(j->box, check_lanes, j, err);
+        }
+        if (status == SPOOL_OK) {
+            status = check_sums(j, err);
+        }
+        membership_close(&j->members);
+    }
+    return status;
+}
+
+static enum spool_status read_dropped_to(struct db *db, void *arg,
+                                         struct spool_error *err)
+{
+    return db_number(db, err, 0, arg, STATEMENT_DROPPED_TO, "");
+}
+
+enum spool_status verify(struct outbox *box, verify_finding *each, void *arg,
+                         int64_t *findings, struct spool_error *err)
+{
+    struct verify_job j = {.box = box, .each = each, .arg = arg};
+    enum spool_status status = outbox_read(box, check_file, &j, err);
+    if (status == SPOOL_OK) {
+        status = outbox_read(box, read_dropped_to, &j.next, err);
+        j.next++;
+    }
+    while (status == SPOOL_OK && !j.end) {
+        status = outbox_read(box, check_rows, &j, err);
+    }
+    if (status == SPOOL_OK) {
+        status = check_destinations(&j, err);
+    }
+    *findings = j.findings;
+    return status;
+}

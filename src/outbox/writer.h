@@ -1,0 +1,51 @@
+/* The one way to write: jobs that share commits.
+ *
+ * A thread that has something to write queues a job. The first one there leads:
+ * it runs every job that waits in one transaction, commits once and wakes the
+ * others. Sixteen threads thus pay for one sync, and so do the lanes of a
+ * flusher. Between processes SQLite's write lock decides.
+ *
+ * A job does its checking by reads before its first write. If it fails before
+ * that, it alone fails; if it fails behind it, the transaction is rolled back
+ * and all jobs in it fail with it. */
+#ifndef OUTBOX_WRITER_H
+#define OUTBOX_WRITER_H
+
+#include <pthread.h>
+
+#include "outbox/db.h"
+
+struct write_job {
+    /* Runs on some thread that is inside writer_run. */
+    enum spool_status (*run)(struct db *db, void *arg, struct spool_error *err);
+    void *arg;
+    /* The writer's. */
+    enum spool_status status;
+    struct spool_error error;
+    bool done;
+    struct write_job *next;
+};
+
+struct writer {
+    struct db db;         /* used by the leader alone */
+    struct db checkpoint; /* likewise */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct write_job *first, **last; /* waiting */
+    unsigned waiting;
+    unsigned crowd; /* jobs in the last commit: who is likely to come again */
+    bool leading;
+    bool dead; /* a commit is unknown: nothing is accepted any more */
+};
+
+enum spool_status writer_open(struct writer *w, const char *path,
+                              struct spool_error *err);
+void writer_close(struct writer *w);
+
+/* Runs one job; it is on disk when SPOOL_OK is returned. */
+enum spool_status writer_run(struct writer *w,
+                             enum spool_status (*run)(struct db *, void *,
+                                                      struct spool_error *),
+                             void *arg, struct spool_error *err);
+
+#endif

@@ -1,0 +1,47 @@
+/* An outbox in a fresh folder, with a clock that the test turns. */
+#ifndef TESTS_SUPPORT_BOX_H
+#define TESTS_SUPPORT_BOX_H
+
+#include "outbox/batch.h"
+#include "outbox/destination.h"
+#include "outbox/inspect.h"
+#include "outbox/operate.h"
+#include "outbox/outbox.h"
+
+struct fixture {
+    char folder[64];
+    char path[96];
+    int64_t now; /* wall ms; the clock stands still unless the test turns it */
+    struct clock clock;
+    struct outbox *box;
+    struct destination d;
+};
+
+/* A spool with one destination `shop`, batches of 4, no age. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
+/* A folder of its own for a test; removed by fixture_remove_folder. */
+void fixture_make_folder(char folder[64]);
+void fixture_remove_folder(const char *folder);
+
+/* Closes and opens the file again. */
+void fixture_reopen(struct fixture *f);
+
+/* Puts n events `{"n":K}` with K counting on from the last id, part 0. */
+void fixture_put(struct fixture *f, int n);
+
+/* One turn of lane 0. taken is checked. */
+void fixture_take(struct fixture *f, struct turn *turn, enum taken taken);
+
+/* Settles turn's batch and takes the next one into it. */
+void fixture_settle(struct fixture *f, struct turn *turn, enum outcome outcome,
+                    enum taken taken);
+
+/* The states of events 1..n, a letter each: p s r u d x(dead) g(purged). */
+const char *fixture_states(struct fixture *f, char *out, size_t n);
+
+/* Fails unless verify finds nothing. */
+void fixture_verify(struct fixture *f);
+
+#endif

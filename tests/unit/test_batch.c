@@ -1,0 +1,420 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/box.h"
+
+#define STATES(f, n, want)                                                     \
+    do {                                                                       \
+        char states_[128];                                                     \
+        assert_string_equal(fixture_states(f, states_, n), want);              \
+    } while (0)
+
+static void a_batch_is_the_events_in_order_as_they_were_given(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    fixture_put(f, 6);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 4);
+    const char want[] = "[{\"n\":1},{\"n\":2},{\"n\":3},{\"n\":4}]";
+    assert_int_equal(turn.batch.bytes.len, sizeof want - 1);
+    assert_memory_equal(turn.batch.bytes.data, want, sizeof want - 1);
+    const struct batch_event *third = &turn.batch.events[2];
+    assert_int_equal(third->id, 3);
+    assert_memory_equal(turn.batch.bytes.data + third->offset, "{\"n\":3}",
+                        third->len);
+    STATES(f, 6, "sssspp");
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    STATES(f, 6, "ddddss");
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    STATES(f, 6, "dddddd");
+    fixture_verify(f);
+}
+
+static void a_batch_ends_at_its_byte_limit_but_holds_one_event(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    f->d.batch_bytes = 20; /* "[" and two events and "," make 16 */
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    fixture_put(f, 3);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 2);
+    f->d.batch_bytes = 1;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 1);
+    batch_finish(&turn.batch);
+}
+
+static void a_small_batch_waits_until_it_is_old_enough(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    f->d.batch_age_ms = 100;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    fixture_put(f, 2);
+    fixture_take(f, &turn, TAKEN_WAIT);
+    assert_int_equal(turn.wait_until, f->now + 100);
+    f->now += 99;
+    fixture_take(f, &turn, TAKEN_WAIT);
+    f->now += 1;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    batch_finish(&turn.batch);
+}
+
+static void a_full_batch_does_not_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    f->d.batch_age_ms = 100;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    fixture_put(f, 4);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    batch_finish(&turn.batch);
+}
+
+static void a_retried_batch_is_the_same_bytes_under_the_same_key(void **state)
+{
+    static const enum outcome outcomes[] = {OUTCOME_RETRY, OUTCOME_UNCERTAIN};
+    static const char *const states[] = {"rrrrp", "uuuup"};
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture *f;
+        struct turn turn;
+        (void)state;
+        assert_int_equal(fixture_setup((void **)&f), 0);
+        fixture_put(f, 4);
+        fixture_take(f, &turn, TAKEN_BATCH);
+        char key[UUID_SIZE], bytes[64];
+        memcpy(key, turn.batch.key, sizeof key);
+        size_t len = turn.batch.bytes.len;
+        memcpy(bytes, turn.batch.bytes.data, len);
+        fixture_settle(f, &turn, outcomes[i], TAKEN_WAIT);
+        assert_int_equal(turn.wait_until, f->now + 1000);
+        fixture_put(f, 1); /* does not join it */
+        STATES(f, 5, states[i]);
+        f->now += 1000;
+        fixture_take(f, &turn, TAKEN_BATCH);
+        assert_string_equal(turn.batch.key, key);
+        assert_int_equal(turn.batch.bytes.len, len);
+        assert_memory_equal(turn.batch.bytes.data, bytes, len);
+        assert_int_equal(turn.batch.attempts, 2);
+        batch_finish(&turn.batch);
+        fixture_verify(f);
+        assert_int_equal(fixture_teardown((void **)&f), 0);
+    }
+}
+
+static void a_crash_while_sending_makes_the_batch_uncertain(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    int64_t n;
+    fixture_put(f, 6);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    char key[UUID_SIZE];
+    memcpy(key, turn.batch.key, sizeof key);
+    batch_finish(&turn.batch);
+    fixture_reopen(f);
+    STATES(f, 6, "sssspp");
+    assert_int_equal(batch_recover(f->box, &n, &err), SPOOL_OK);
+    assert_int_equal(n, 1);
+    STATES(f, 6, "uuuupp");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_string_equal(turn.batch.key, key);
+    assert_int_equal(turn.batch.n, 4);
+    batch_finish(&turn.batch);
+}
+
+/* Events whose n is bad are refused whenever they are in a batch. */
+static int drain_refusing(struct fixture *f, struct turn *turn,
+                          const int64_t *bad, size_t bad_n)
+{
+    int requests = 0;
+    fixture_take(f, turn, TAKEN_BATCH);
+    while (turn->taken == TAKEN_BATCH) {
+        enum outcome outcome = OUTCOME_DELIVERED;
+        for (size_t i = 0; i < bad_n; i++) {
+            if (turn->batch.lo <= bad[i] && bad[i] <= turn->batch.hi) {
+                outcome = OUTCOME_REFUSED;
+            }
+        }
+        struct batch done = turn->batch;
+        struct settlement s = {.outcome = outcome,
+                               .probe_at = f->now + 5000,
+                               .code = "BAD_INPUT",
+                               .reason = "refused"};
+        struct take_options take = {.framing = {"[", ",", "]"}};
+        struct spool_error err;
+        assert_int_equal(
+            batch_turn(f->box, f->d.id, 0, &done, &s, &take, turn, &err),
+            SPOOL_OK);
+        batch_finish(&done);
+        requests++;
+    }
+    return requests;
+}
+
+static void a_refused_event_dies_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    static const int64_t bad[] = {3};
+    fixture_put(f, 8);
+    int requests = drain_refusing(f, &turn, bad, 1);
+    assert_int_equal(turn.taken, TAKEN_NOTHING);
+    STATES(f, 8, "ddxddddd");
+    /* 1-4, 1-2, 3-4, 3, 4 and 5-8 */
+    assert_int_equal(requests, 6);
+    fixture_verify(f);
+}
+
+static void three_of_a_thousand_cost_at_most_sixty_requests(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    static const int64_t bad[] = {7, 430, 999};
+    f->d.batch_events = 250;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    struct outbox_event events[1000];
+    for (size_t i = 0; i < 1000; i++) {
+        events[i] = (struct outbox_event){.body = "{}", .len = 2};
+    }
+    assert_int_equal(outbox_append(f->box, events, 1000, &err), SPOOL_OK);
+    int requests = drain_refusing(f, &turn, bad, 3);
+    assert_true(requests <= 60);
+    struct sums sums;
+    assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_DEAD], 3);
+    assert_int_equal(sums.by_state[EVENT_DELIVERED], 997);
+    fixture_verify(f);
+}
+
+static void a_split_batch_goes_out_under_new_keys(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    char key[UUID_SIZE], left[UUID_SIZE];
+    fixture_put(f, 4);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    memcpy(key, turn.batch.key, sizeof key);
+    fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_BATCH);
+    assert_true(turn.split);
+    assert_int_equal(turn.batch.n, 2);
+    assert_string_not_equal(turn.batch.key, key);
+    memcpy(left, turn.batch.key, sizeof left);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 2);
+    assert_string_not_equal(turn.batch.key, key);
+    assert_string_not_equal(turn.batch.key, left);
+    batch_finish(&turn.batch);
+}
+
+static void
+an_endpoint_that_refuses_everything_kills_few_and_is_held(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    struct sums sums;
+    fixture_put(f, 60);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    while (turn.taken == TAKEN_BATCH) {
+        struct batch done = turn.batch;
+        struct settlement s = {.outcome = OUTCOME_REFUSED,
+                               .probe_at = f->now + 5000,
+                               .code = "HTTP 400",
+                               .reason = "refused"};
+        struct take_options take = {.framing = {"[", ",", "]"}};
+        assert_int_equal(
+            batch_turn(f->box, f->d.id, 0, &done, &s, &take, &turn, &err),
+            SPOOL_OK);
+        batch_finish(&done);
+    }
+    assert_int_equal(turn.taken, TAKEN_HELD);
+    assert_int_equal(turn.wait_until, f->now + 5000);
+    assert_int_equal(turn.destination.hold_kind, HOLD_REFUSING);
+    assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_DEAD], 20);
+    assert_int_equal(sums.waiting, 40);
+
+    /* A probe that is refused as well kills nothing. */
+    f->now += 5000;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_true(turn.batch.probe);
+    fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_HELD);
+    assert_int_equal(turn.destination.probes, 1);
+    assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_DEAD], 20);
+
+    /* Well again: it goes on by itself. */
+    f->now += 5000;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_true(turn.resumed);
+    while (turn.taken == TAKEN_BATCH) {
+        struct batch done = turn.batch;
+        struct settlement s = {
+            .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
+        struct take_options take = {.framing = {"[", ",", "]"}};
+        assert_int_equal(
+            batch_turn(f->box, f->d.id, 0, &done, &s, &take, &turn, &err),
+            SPOOL_OK);
+        batch_finish(&done);
+    }
+    assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_DEAD], 20);
+    assert_int_equal(sums.by_state[EVENT_DELIVERED], 40);
+    fixture_verify(f);
+}
+
+static void a_fault_of_the_account_holds_and_consumes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    fixture_put(f, 6);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_HOLD, TAKEN_HELD);
+    assert_true(turn.held);
+    assert_int_equal(turn.destination.hold_kind, HOLD_FAULT);
+    assert_string_equal(turn.destination.reason, "a reason");
+    STATES(f, 6, "pppppp");
+    fixture_take(f, &turn, TAKEN_HELD);
+    f->now += 5000;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 4);
+    fixture_settle(f, &turn, OUTCOME_HOLD, TAKEN_HELD);
+    f->now += 5000;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_true(turn.resumed);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    STATES(f, 6, "dddddd");
+    fixture_verify(f);
+}
+
+static void a_probe_without_an_answer_leaves_it_held(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    fixture_put(f, 2);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_HOLD, TAKEN_HELD);
+    f->now += 5000;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_UNCERTAIN, TAKEN_HELD);
+    assert_int_equal(turn.destination.state, DESTINATION_HELD);
+    assert_string_equal(turn.destination.reason, "a reason");
+    STATES(f, 2, "uu");
+}
+
+static void a_time_from_a_wrong_clock_does_not_park_a_batch(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    fixture_put(f, 2);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_RETRY, TAKEN_WAIT);
+    f->now -= (int64_t)365 * 24 * 3600 * 1000; /* set back by a year */
+    fixture_take(f, &turn, TAKEN_BATCH);
+    batch_finish(&turn.batch);
+}
+
+static void lanes_tile_the_log_each_for_itself(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    struct destination d = f->d;
+    (void)snprintf(d.name, sizeof d.name, "wide");
+    d.lanes = 3;
+    d.batch_events = 2;
+    assert_int_equal(destination_add(f->box, &d, &err), SPOOL_OK);
+    for (uint32_t i = 0; i < 12; i++) {
+        struct outbox_event e = {.body = "{}", .len = 2, .part = i % 4};
+        assert_int_equal(outbox_append(f->box, &e, 1, &err), SPOOL_OK);
+    }
+    struct take_options take = {.framing = {"[", ",", "]"}};
+    int64_t seen = 0;
+    for (int lane = 0; lane < 3; lane++) {
+        int64_t last = 0;
+        assert_int_equal(
+            batch_turn(f->box, d.id, lane, NULL, NULL, &take, &turn, &err),
+            SPOOL_OK);
+        while (turn.taken == TAKEN_BATCH) {
+            for (size_t i = 0; i < turn.batch.n; i++) {
+                int64_t id = turn.batch.events[i].id;
+                assert_int_equal((id - 1) % 4 % 3, lane);
+                assert_true(id > last);
+                last = id;
+                seen++;
+            }
+            struct batch done = turn.batch;
+            struct settlement s = {
+                .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
+            assert_int_equal(
+                batch_turn(f->box, d.id, lane, &done, &s, &take, &turn, &err),
+                SPOOL_OK);
+            batch_finish(&done);
+        }
+    }
+    assert_int_equal(seen, 12);
+    struct sums sums;
+    assert_int_equal(inspect_sums(f->box, &d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_DELIVERED], 12);
+    assert_int_equal(sums.waiting, 0);
+    fixture_verify(f);
+}
+
+static void a_paused_destination_takes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    fixture_put(f, 1);
+    assert_int_equal(destination_pause(f->box, "shop", &err), SPOOL_OK);
+    fixture_take(f, &turn, TAKEN_PAUSED);
+    assert_int_equal(destination_resume(f->box, "shop", &err), SPOOL_OK);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    /* Paused while it is under way: the answer counts, the pause stays. */
+    assert_int_equal(destination_pause(f->box, "shop", &err), SPOOL_OK);
+    fixture_settle(f, &turn, OUTCOME_HOLD, TAKEN_PAUSED);
+    assert_int_equal(destination_resume(f->box, "shop", &err), SPOOL_OK);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_batch_is_the_events_in_order_as_they_were_given),
+        TEST(a_batch_ends_at_its_byte_limit_but_holds_one_event),
+        TEST(a_small_batch_waits_until_it_is_old_enough),
+        TEST(a_full_batch_does_not_wait),
+        cmocka_unit_test(a_retried_batch_is_the_same_bytes_under_the_same_key),
+        TEST(a_crash_while_sending_makes_the_batch_uncertain),
+        TEST(a_refused_event_dies_alone),
+        TEST(three_of_a_thousand_cost_at_most_sixty_requests),
+        TEST(a_split_batch_goes_out_under_new_keys),
+        TEST(an_endpoint_that_refuses_everything_kills_few_and_is_held),
+        TEST(a_fault_of_the_account_holds_and_consumes_nothing),
+        TEST(a_probe_without_an_answer_leaves_it_held),
+        TEST(a_time_from_a_wrong_clock_does_not_park_a_batch),
+        TEST(lanes_tile_the_log_each_for_itself),
+        TEST(a_paused_destination_takes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

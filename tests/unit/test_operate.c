@@ -1,0 +1,220 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/box.h"
+
+static void expect_states(struct fixture *f, size_t n, const char *want)
+{
+    char states[64];
+    assert_string_equal(fixture_states(f, states, n), want);
+    fixture_verify(f);
+}
+
+/* 1-4 delivered, 5-8 retrying, 9-10 pending. */
+static void some_of_each(struct fixture *f)
+{
+    struct turn turn;
+    fixture_put(f, 10);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_RETRY, TAKEN_WAIT);
+    expect_states(f, 10, "ddddrrrrpp");
+}
+
+static void replay_cuts_its_events_out_of_what_was_delivered(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    static const int64_t ids[] = {2, 3, 6, 9, 99};
+    some_of_each(f);
+    assert_int_equal(operate_replay(f->box, &f->d, ids, 5, "a test", &op, &err),
+                     SPOOL_OK);
+    assert_int_equal(op.changed, 2);
+    assert_int_equal(op.skipped_state, 2);
+    assert_int_equal(op.skipped_gone, 1);
+    expect_states(f, 10, "dppdrrrrpp");
+    struct turn turn;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.lo, 2);
+    assert_int_equal(turn.batch.n, 2);
+    assert_int_equal(turn.batch.attempts, 1);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_WAIT);
+    expect_states(f, 10, "ddddrrrrpp");
+}
+
+static void dead_events_that_are_replayed_share_batches(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct turn turn;
+    static const int64_t ids[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    fixture_put(f, 8);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    while (turn.taken == TAKEN_BATCH) {
+        struct batch done = turn.batch;
+        struct settlement s = {.outcome = OUTCOME_REFUSED,
+                               .code = "BAD_INPUT",
+                               .reason = "refused"};
+        struct take_options take = {.framing = {"[", ",", "]"}};
+        assert_int_equal(
+            batch_turn(f->box, f->d.id, 0, &done, &s, &take, &turn, &err),
+            SPOOL_OK);
+        batch_finish(&done);
+    }
+    expect_states(f, 8, "xxxxxxxx");
+    assert_int_equal(operate_replay(f->box, &f->d, ids, 8, "a test", &op, &err),
+                     SPOOL_OK);
+    assert_int_equal(op.changed, 8);
+    expect_states(f, 8, "pppppppp");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 4); /* the destination's limit */
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 4);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect_states(f, 8, "dddddddd");
+}
+
+static void purge_takes_waiting_events_out_and_leaves_the_rest(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct turn turn;
+    static const int64_t ids[] = {1, 6, 10};
+    char before[UUID_SIZE];
+    fixture_put(f, 12);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    memcpy(before, turn.batch.key, sizeof before);
+    fixture_settle(f, &turn, OUTCOME_UNCERTAIN, TAKEN_WAIT);
+    assert_int_equal(operate_purge(f->box, &f->d, ids, 3, "a test", &op, &err),
+                     SPOOL_OK);
+    assert_int_equal(op.changed, 2);
+    assert_int_equal(op.skipped_state, 1);
+    expect_states(f, 12, "dddduguupgpp");
+    /* What is left of a batch that was sent before goes under new keys. */
+    f->now += 1000;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.lo, 5);
+    assert_int_equal(turn.batch.n, 1);
+    assert_string_not_equal(turn.batch.key, before);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_int_equal(turn.batch.lo, 7);
+    assert_int_equal(turn.batch.n, 2);
+    assert_string_not_equal(turn.batch.key, before);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_int_equal(turn.batch.lo, 9);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 2);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect_states(f, 12, "dddddgdddgdd");
+}
+
+static void a_batch_in_flight_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct turn turn;
+    static const int64_t ids[] = {1, 2};
+    fixture_put(f, 2);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(operate_purge(f->box, &f->d, ids, 2, "a test", &op, &err),
+                     SPOOL_OK);
+    assert_int_equal(op.changed, 0);
+    assert_int_equal(op.skipped_sending, 2);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect_states(f, 2, "dd");
+}
+
+struct seen {
+    int64_t first, n;
+};
+
+static bool count_event(void *arg, const struct event_record *e)
+{
+    struct seen *seen = arg;
+    if (seen->n++ == 0) {
+        seen->first = e->id;
+    }
+    return true;
+}
+
+static void a_listing_looks_only_at_the_states_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        struct event_range range;
+        int64_t first, n;
+    } cases[] = {
+        {{0}, 1, 10},
+        {{.states = 1U << EVENT_DELIVERED}, 1, 4},
+        {{.states = 1U << EVENT_RETRYING}, 5, 4},
+        {{.states = 1U << EVENT_PENDING}, 9, 2},
+        {{.states = 1U << EVENT_DEAD}, 0, 0},
+        {{.states = 1U << EVENT_PENDING | 1U << EVENT_DELIVERED}, 1, 6},
+        {{.lo = 3, .hi = 6}, 3, 4},
+        {{.lo = 3, .hi = 6, .states = 1U << EVENT_RETRYING}, 5, 2},
+        {{.since = 1000001}, 0, 0},
+        {{.until = 1000000}, 1, 10},
+    };
+    some_of_each(f);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct spool_error err;
+        struct seen seen = {0, 0};
+        assert_int_equal(inspect_events(f->box, &f->d, &cases[i].range,
+                                        count_event, &seen, &err),
+                         SPOOL_OK);
+        assert_int_equal(seen.n, cases[i].n);
+        assert_int_equal(seen.first, cases[i].first);
+    }
+}
+
+static void note_attempt(void *arg, const struct attempt_record *a)
+{
+    char *out = arg;
+    size_t len = strlen(out);
+    (void)snprintf(out + len, 128 - len, "%s/%lld/%s ", a->verdict,
+                   (long long)a->events, a->answer);
+}
+
+static void every_request_of_an_event_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    char told[128] = "";
+    fixture_put(f, 4);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_UNCERTAIN, TAKEN_WAIT);
+    struct event_record event = {.id = 3};
+    assert_int_equal(
+        inspect_attempts(f->box, &f->d, &event, note_attempt, told, &err),
+        SPOOL_OK);
+    assert_string_equal(told, "refused/4/an answer uncertain/2/an answer ");
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(replay_cuts_its_events_out_of_what_was_delivered),
+        TEST(dead_events_that_are_replayed_share_batches),
+        TEST(purge_takes_waiting_events_out_and_leaves_the_rest),
+        TEST(a_batch_in_flight_is_left_alone),
+        TEST(a_listing_looks_only_at_the_states_asked_for),
+        TEST(every_request_of_an_event_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
