@@ -54,7 +54,11 @@ struct event_reader {
     bool ended;
 };
 
-/* From a callback: holds at most EVENT_BYTES_MAX and one block in memory. */
+/* *checks is copied. While checks->warn is called, r->index is the position of
+ * the event that the warning is about; the warning's offset counts from that
+ * event's first byte.
+ *
+ * From a callback: holds at most EVENT_BYTES_MAX and one block in memory. */
 void event_reader_init(struct event_reader *r,
                        const struct event_checks *checks,
                        enum event_source source, event_read_fn *read,
