@@ -1,19 +1,14 @@
 #include "connection.h"
 
-#include <assert.h>
 #include <stdlib.h>
+
+#include "sender.h"
 
 /* The head of a request, and as much again for what comes behind it. */
 #define INPUT_SIZE (2 * REQUEST_HEAD_LIMIT)
 
 /* How long a client may take to notice that its connection is closed. */
 #define LINGER_MS 1000
-
-/* Dripping goes in ticks of this length, unless a byte takes longer. */
-#define TICK_MS 50
-
-/* How much of something endless goes into one write. */
-#define ENDLESS_BYTES 16384
 
 enum phase {
     READING_HEAD,
@@ -29,7 +24,6 @@ enum phase {
 struct connection {
     uv_tcp_t tcp;
     uv_timer_t timer;
-    uv_write_t write;
     uv_shutdown_t shutdown;
     int handles; /* still to be closed */
     struct sandbox *sandbox;
@@ -45,16 +39,14 @@ struct connection {
     bool half;       /* the plan for that moment is made */
     struct buffer body;
     struct plan plan;
-    size_t sent;           /* of the plan's bytes */
-    struct buffer endless; /* the plan's forever, repeated */
-    bool paused;           /* input is full: not reading */
+    struct sender sender;
+    bool paused; /* input is full: not reading */
     size_t input_len;
     char input[INPUT_SIZE];
 };
 
-static void on_closed(uv_handle_t *handle)
+static void release(struct connection *c)
 {
-    struct connection *c = handle->data;
     if (--c->handles > 0) {
         return;
     }
@@ -68,16 +60,32 @@ static void on_closed(uv_handle_t *handle)
     }
     buffer_finish(&c->body);
     buffer_finish(&c->plan.bytes);
-    buffer_finish(&c->endless);
+    sender_finish(&c->sender);
     free(c);
+}
+
+static void on_tcp_closed(uv_handle_t *tcp)
+{
+    release(tcp->data);
+}
+
+static void on_timer_closed(uv_handle_t *timer)
+{
+    release(timer->data);
+}
+
+static void close_timer(struct connection *c)
+{
+    c->timer.data = c; /* the sender may have had it */
+    uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }
 
 static void close_now(struct connection *c)
 {
     if (c->phase != CLOSING) {
         c->phase = CLOSING;
-        uv_close((uv_handle_t *)&c->tcp, on_closed);
-        uv_close((uv_handle_t *)&c->timer, on_closed);
+        uv_close((uv_handle_t *)&c->tcp, on_tcp_closed);
+        close_timer(c);
     }
 }
 
@@ -86,12 +94,12 @@ static void reset_now(struct connection *c)
     if (c->phase == CLOSING) {
         return;
     }
-    if (uv_tcp_close_reset(&c->tcp, on_closed) != 0) {
+    if (uv_tcp_close_reset(&c->tcp, on_tcp_closed) != 0) {
         close_now(c);
         return;
     }
     c->phase = CLOSING;
-    uv_close((uv_handle_t *)&c->timer, on_closed);
+    close_timer(c);
 }
 
 static void on_linger_over(uv_timer_t *timer)
@@ -113,6 +121,7 @@ static void linger(struct connection *c)
 {
     c->phase = LINGERING;
     c->shutdown.data = c;
+    c->timer.data = c;
     if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shut_down) != 0 ||
         uv_timer_start(&c->timer, on_linger_over, LINGER_MS, 0) != 0) {
         close_now(c);
@@ -133,115 +142,33 @@ static void step(struct connection *c);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
-/* The next bytes to send, at most max: the plan's, then its endless ones. */
-static uv_buf_t piece(struct connection *c, size_t max)
+static void go_on(struct connection *c, enum sending how)
 {
-    struct buffer *bytes = &c->plan.bytes;
-    if (c->sent < bytes->len) {
-        size_t n = bytes->len - c->sent;
-        return uv_buf_init(bytes->data + c->sent,
-                           (unsigned)(n < max ? n : max));
-    }
-    if (c->plan.forever == NULL) {
-        return uv_buf_init(NULL, 0);
-    }
-    size_t at = (c->sent - bytes->len) % strlen(c->plan.forever);
-    size_t n = c->endless.len - at;
-    return uv_buf_init(c->endless.data + at, (unsigned)(n < max ? n : max));
-}
-
-static void on_written(uv_write_t *write, int status);
-
-/* Everything that is left. One write() does it, unless the client is slow. */
-static void write_on(struct connection *c)
-{
-    uv_buf_t buf = piece(c, SIZE_MAX);
-    while (buf.len > 0) {
-        int n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
-        if (n < 0 && n != UV_EAGAIN) {
-            close_now(c);
-            return;
-        }
-        c->sent += n > 0 ? (size_t)n : 0;
-        if (n < 0 || (size_t)n < buf.len || c->plan.forever != NULL) {
-            break;
-        }
-        buf = piece(c, SIZE_MAX);
-    }
-    buf = piece(c, SIZE_MAX);
-    if (buf.len == 0) {
+    switch (how) {
+    case SENDING_DONE:
         answered(c);
         return;
-    }
-    c->write.data = c;
-    c->sent += buf.len;
-    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written) != 0) {
-        close_now(c);
-    }
-}
-
-static void on_written(uv_write_t *write, int status)
-{
-    struct connection *c = write->data;
-    if (status < 0) {
-        close_now(c);
-    } else if (c->phase == WRITING) {
-        write_on(c);
-        step(c);
-    }
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    struct connection *c = timer->data;
-    uint64_t n = c->plan.drip * TICK_MS / 1000;
-    uv_buf_t buf = piece(c, n > 0 ? (size_t)n : 1);
-    int done = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
-    if (done < 0 && done != UV_EAGAIN) {
+    case SENDING_GOES_ON:
+        return;
+    case SENDING_FAILED:
         close_now(c);
         return;
     }
-    c->sent += done > 0 ? (size_t)done : 0;
-    if (c->sent >= c->plan.bytes.len && c->plan.forever == NULL) {
-        (void)uv_timer_stop(timer);
-        answered(c);
-        step(c);
-    }
 }
 
-static void write_slowly(struct connection *c)
+static void on_sent(struct sender *sender, enum sending how)
 {
-    uint64_t ms = 1000 / c->plan.drip;
-    ms = ms < TICK_MS ? TICK_MS : ms;
-    if (uv_timer_start(&c->timer, on_tick, ms, ms) != 0) {
-        close_now(c);
-    }
-}
-
-static void begin_writing(struct connection *c)
-{
-    c->phase = WRITING;
-    c->sent = 0;
-    c->endless.len = 0;
-    size_t unit = c->plan.forever != NULL ? strlen(c->plan.forever) : 0;
-    while (unit > 0 && c->endless.len < ENDLESS_BYTES) {
-        if (!buffer_add(&c->endless, c->plan.forever, unit)) {
-            close_now(c);
-            return;
-        }
-    }
-    if (c->plan.drip > 0) {
-        write_slowly(c);
-    } else {
-        write_on(c);
-    }
+    struct connection *c = sender->stream->data;
+    go_on(c, how);
+    step(c);
 }
 
 static void do_deed(struct connection *c)
 {
     switch (c->plan.deed) {
     case DEED_ANSWER:
-        begin_writing(c);
+        c->phase = WRITING;
+        go_on(c, sender_start(&c->sender, &c->plan));
         return;
     case DEED_CLOSE:
         close_now(c);
@@ -276,6 +203,7 @@ static void carry_out(struct connection *c)
         do_deed(c);
     } else {
         c->phase = WAITING;
+        c->timer.data = c;
         if (uv_timer_start(&c->timer, on_delay_over, c->plan.delay_ms, 0)) {
             close_now(c);
         }
@@ -502,7 +430,9 @@ void connection_accept(uv_stream_t *listener, struct sandbox *sandbox,
     }
     c->sandbox = sandbox;
     c->tcp.data = c;
-    c->timer.data = c;
+    c->sender = (struct sender){.stream = (uv_stream_t *)&c->tcp,
+                                .timer = &c->timer,
+                                .finished = on_sent};
     c->handles = 2;
     add_to_list(c, all);
     if (uv_timer_init(listener->loop, &c->timer) != 0 ||

@@ -40,32 +40,59 @@ void print_fill(struct buffer *b, char c, size_t n)
     b->len += n;
 }
 
-static void print_escape(struct buffer *b, unsigned char c)
+/* Behind a backslash: what stands for the byte, 'u' for a number in hex, 0 for
+ * a byte that needs none. */
+static const char escapes[' '] = {
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'b', 't', 'n',
+    'u', 'f', 'r', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u',
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u',
+};
+
+static char escape_of(unsigned char c, unsigned above)
 {
-    static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-    for (size_t i = 0; i + 1 < sizeof shorts; i += 2) {
-        if ((unsigned char)shorts[i] == c) {
-            print(b, "\\%c", shorts[i + 1]);
-            return;
+    if (c < ' ') {
+        return escapes[c];
+    }
+    if (c == '"' || c == '\\') {
+        return (char)c;
+    }
+    return c >= above ? 'u' : '\0';
+}
+
+/* Room for 6 * n bytes is there. */
+static char *quote(char *to, const char *from, size_t n, unsigned above)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)from[i];
+        char escape = escape_of(c, above);
+        if (escape == '\0') {
+            *to++ = from[i];
+            continue;
+        }
+        *to++ = '\\';
+        *to++ = escape;
+        if (escape == 'u') {
+            *to++ = '0';
+            *to++ = '0';
+            *to++ = digits[c >> 4];
+            *to++ = digits[c & 15];
         }
     }
-    print(b, "\\u%04x", c);
+    return to;
 }
 
 /* Bytes from above on are escaped, as are those that JSON wants escaped. */
 static void print_quoted(struct buffer *b, struct text t, unsigned above)
 {
     print_bytes(b, "\"", 1);
-    size_t from = 0;
-    for (size_t i = 0; i < t.len; i++) {
-        unsigned char c = (unsigned char)t.at[i];
-        if (c < ' ' || c == '"' || c == '\\' || c >= above) {
-            print_bytes(b, t.at + from, i - from);
-            print_escape(b, c);
-            from = i + 1;
-        }
+    for (size_t at = 0; at < t.len;) {
+        size_t n = t.len - at < 4096 ? t.len - at : 4096;
+        need(b, 6 * n);
+        char *end = quote(b->data + b->len, t.at + at, n, above);
+        b->len = (size_t)(end - b->data);
+        at += n;
     }
-    print_bytes(b, t.at + from, t.len - from);
     print_bytes(b, "\"", 1);
 }
 
