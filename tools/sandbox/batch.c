@@ -66,7 +66,7 @@ static char next_byte(struct text *rest)
     size_t space = json_space(rest->at, rest->len);
     rest->at += space;
     rest->len -= space;
-    return rest->len > 0 ? rest->at[0] : '\0';
+    return (char)(rest->len > 0 ? rest->at[0] : '\0');
 }
 
 static void skip_byte(struct text *rest)

@@ -79,88 +79,115 @@ static char *find_when(char *at)
     return NULL;
 }
 
-static enum spool_status take_when(struct fault *f, char *when,
-                                   struct spool_error *err)
+static enum spool_status take_if(struct fault *f, const char *text,
+                                 struct spool_error *err)
 {
-    struct {
-        const char *name;
-        uint64_t *where;
-    } counts[] = {{"every=", &f->every},
-                  {"first=", &f->first},
-                  {"after=", &f->after},
-                  {"seed=", &f->seed}};
-    const char *value = strchr(when, '=') + 1;
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        size_t n = strlen(counts[i].name);
-        if (strncmp(when, counts[i].name, n) == 0) {
-            if (!parse_number(value, 1, UINT64_MAX, counts[i].where)) {
-                return failed(err, SPOOL_MISUSE,
-                              "%s takes a number of 1 or more, not '%s'",
-                              counts[i].name, value);
-            }
-            return SPOOL_OK;
-        }
-    }
-    if (strncmp(when, "rate=", 5) == 0) {
-        if (!parse_percent(value, &f->rate)) {
-            return failed(err, SPOOL_MISUSE,
-                          "rate= takes a percentage from 0 to 100, not '%s'",
-                          value);
-        }
-        return SPOOL_OK;
-    }
-    if (strncmp(when, "if=", 3) != 0) {
-        return failed(err, SPOOL_MISUSE,
-                      "':%s' is no condition; there are every=, first=, "
-                      "after=, rate=, seed= and if=",
-                      when);
-    }
     if (table[f->id].stage < STAGE_ANSWER) {
         return failed(err, SPOOL_MISUSE,
                       "%s cannot have if=: it strikes before the body is read",
                       table[f->id].name);
     }
-    free(f->needle);
-    f->needle = strdup(value);
-    if (f->needle == NULL || value[0] == '\0') {
+    if (text[0] == '\0') {
         return failed(err, SPOOL_MISUSE, "if= takes the text to look for");
+    }
+    free(f->needle);
+    f->needle = strdup(text);
+    return f->needle != NULL ? SPOOL_OK
+                             : failed(err, SPOOL_NO_MEMORY, "out of memory");
+}
+
+static enum spool_status take_count(const char *value, uint64_t *out,
+                                    struct spool_error *err)
+{
+    if (!parse_number(value, 1, UINT64_MAX, out)) {
+        return failed(err, SPOOL_MISUSE,
+                      "a condition takes a number of 1 or more, not '%s'",
+                      value);
     }
     return SPOOL_OK;
 }
 
+/* when has an '='. */
+static enum spool_status take_when(struct fault *f, const char *when,
+                                   struct spool_error *err)
+{
+    const char *value = strchr(when, '=') + 1;
+    struct text name = {when, (size_t)(value - when) - 1};
+    if (text_is(name, "every")) {
+        return take_count(value, &f->every, err);
+    }
+    if (text_is(name, "first")) {
+        return take_count(value, &f->first, err);
+    }
+    if (text_is(name, "after")) {
+        return take_count(value, &f->after, err);
+    }
+    if (text_is(name, "seed")) {
+        return take_count(value, &f->seed, err);
+    }
+    if (text_is(name, "if")) {
+        return take_if(f, value, err);
+    }
+    if (!text_is(name, "rate")) {
+        return failed(err, SPOOL_MISUSE,
+                      "':%s' is no condition; there are every=, first=, "
+                      "after=, rate=, seed= and if=",
+                      when);
+    }
+    if (!parse_percent(value, &f->rate)) {
+        return failed(err, SPOOL_MISUSE,
+                      "rate= takes a percentage from 0 to 100, not '%s'",
+                      value);
+    }
+    return SPOOL_OK;
+}
+
+static enum spool_status take_text(struct fault *f, const char *value,
+                                   struct spool_error *err)
+{
+    const char *name = table[f->id].name;
+    if (value == NULL || value[0] == '\0') {
+        return failed(err, SPOOL_MISUSE, "%s needs a text: %s=TEXT", name,
+                      name);
+    }
+    for (const char *p = value; *p != '\0'; p++) {
+        if ((unsigned char)*p < ' ' || *p == 127) {
+            return failed(err, SPOOL_MISUSE, "%s cannot hold a control byte",
+                          name);
+        }
+    }
+    f->text = strdup(value);
+    return f->text != NULL ? SPOOL_OK
+                           : failed(err, SPOOL_NO_MEMORY, "out of memory");
+}
+
+/* value is NULL when there is none. */
 static enum spool_status take_value(struct fault *f, const char *value,
                                     struct spool_error *err)
 {
     const char *name = table[f->id].name;
-    enum fault_value kind = table[f->id].value;
-    if (kind == VALUE_NONE && value != NULL) {
-        return failed(err, SPOOL_MISUSE, "%s takes no value", name);
+    switch (table[f->id].value) {
+    case VALUE_TEXT:
+        return take_text(f, value, err);
+    case VALUE_NONE:
+        return value == NULL
+                   ? SPOOL_OK
+                   : failed(err, SPOOL_MISUSE, "%s takes no value", name);
+    case VALUE_OPTIONAL:
+        f->number = HUGE_MIB;
+        if (value == NULL) {
+            return SPOOL_OK;
+        }
+        break;
+    case VALUE_NUMBER:
+        break;
     }
-    if (kind == VALUE_TEXT) {
-        if (value == NULL || value[0] == '\0') {
-            return failed(err, SPOOL_MISUSE, "%s needs a text: %s=TEXT", name,
-                          name);
-        }
-        for (const char *p = value; *p != '\0'; p++) {
-            if ((unsigned char)*p < ' ' || *p == 127) {
-                return failed(err, SPOOL_MISUSE,
-                              "%s cannot hold a control byte", name);
-            }
-        }
-        f->text = strdup(value);
-        return f->text != NULL ? SPOOL_OK
-                               : failed(err, SPOOL_NO_MEMORY, "out of memory");
-    }
-    f->number = HUGE_MIB;
-    if (kind == VALUE_NUMBER || value != NULL) {
-        if (kind != VALUE_NONE &&
-            !parse_number(value != NULL ? value : "", table[f->id].least,
-                          table[f->id].most, &f->number)) {
-            return failed(err, SPOOL_MISUSE,
-                          "%s takes a number from %llu to %llu: %s=N", name,
-                          (unsigned long long)table[f->id].least,
-                          (unsigned long long)table[f->id].most, name);
-        }
+    if (value == NULL || !parse_number(value, table[f->id].least,
+                                       table[f->id].most, &f->number)) {
+        return failed(err, SPOOL_MISUSE,
+                      "%s takes a number from %llu to %llu: %s=N", name,
+                      (unsigned long long)table[f->id].least,
+                      (unsigned long long)table[f->id].most, name);
     }
     return SPOOL_OK;
 }

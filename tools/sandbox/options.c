@@ -81,16 +81,16 @@ static enum spool_status take_number(const char *name, const char *text,
 static enum spool_status take(struct options *o, int option,
                               struct spool_error *err)
 {
-    unsigned long n;
+    unsigned long n = 0;
     enum spool_status status = SPOOL_OK;
     switch (option) {
     case 'p':
         status = take_number("port", optarg, 65535, &n, err);
-        o->port = status == SPOOL_OK ? (unsigned)n : 0;
+        o->port = (unsigned)n;
         return status;
     case 's':
         status = take_number("seconds", optarg, 1000000000, &n, err);
-        o->seconds = status == SPOOL_OK ? n : 0;
+        o->seconds = n;
         return status;
     case 'f':
         return faults_add(&o->faults, optarg, err);

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
+/* Most bytes of a chunk's size line or of a trailer's. */
+#define CHUNK_LINE_MAX 4096
+
 static enum parsed bad(struct complaint *c, int http, const char *why)
 {
     c->http = http;
@@ -27,6 +30,23 @@ static bool is_same(struct text t, const char *word)
     return t.len == strlen(word) && strncasecmp(t.at, word, t.len) == 0;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static struct text trim(struct text t)
+{
+    while (t.len > 0 && is_blank(t.at[0])) {
+        t.at++;
+        t.len--;
+    }
+    while (t.len > 0 && is_blank(t.at[t.len - 1])) {
+        t.len--;
+    }
+    return t;
+}
+
 /* Whether a comma-separated list names the word. */
 static bool lists(struct text t, const char *word)
 {
@@ -34,14 +54,7 @@ static bool lists(struct text t, const char *word)
         const char *comma = memchr(t.at, ',', t.len);
         size_t n = comma != NULL ? (size_t)(comma - t.at) : t.len;
         struct text item = {t.at, n};
-        while (item.len > 0 && strchr(" \t", item.at[0]) != NULL) {
-            item.at++;
-            item.len--;
-        }
-        while (item.len > 0 && strchr(" \t", item.at[item.len - 1]) != NULL) {
-            item.len--;
-        }
-        if (is_same(item, word)) {
+        if (is_same(trim(item), word)) {
             return true;
         }
         n = comma != NULL ? n + 1 : n;
@@ -174,14 +187,7 @@ static enum parsed parse_header(struct text line, struct request *out,
             return bad(c, 400, "A header's value has a control byte in it.");
         }
     }
-    while (value.len > 0 && strchr(" \t", value.at[0]) != NULL) {
-        value.at++;
-        value.len--;
-    }
-    while (value.len > 0 && strchr(" \t", value.at[value.len - 1]) != NULL) {
-        value.len--;
-    }
-    return take_header(name, value, out, c);
+    return take_header(name, trim(value), out, c);
 }
 
 static enum parsed parse_lines(const char *data, size_t head_len,
@@ -292,8 +298,53 @@ bool request_parameter(const struct request *r, const char *name, char *out,
     return false;
 }
 
-/* One byte of a chunk's size line, of the line break behind its data, or of
- * the trailer. PARSED_WHOLE: that was the body's last byte. */
+/* At the end of a size line, of a chunk's data or of a line of the trailer.
+ * PARSED_WHOLE: that was the body's end. */
+static enum parsed end_chunk_line(struct chunked *c,
+                                  struct complaint *complaint)
+{
+    switch (c->state) {
+    case CHUNK_SIZE:
+        if (!c->digits) {
+            return bad(complaint, 400, "A chunk has no size.");
+        }
+        c->state = c->left > 0 ? CHUNK_DATA : CHUNK_TRAILER;
+        break;
+    case CHUNK_END:
+        c->state = CHUNK_SIZE;
+        break;
+    case CHUNK_TRAILER:
+        if (c->line_len == 0) {
+            return PARSED_WHOLE;
+        }
+        break;
+    case CHUNK_DATA:
+        break;
+    }
+    c->line_len = 0;
+    c->digits = false;
+    c->extension = false;
+    return PARSED_PARTLY;
+}
+
+static enum parsed take_size_byte(struct chunked *c, char byte,
+                                  struct complaint *complaint)
+{
+    int digit = hex(byte);
+    if (c->extension || (c->digits && (byte == ';' || is_blank(byte)))) {
+        c->extension = true;
+    } else if (digit < 0) {
+        return bad(complaint, 400, "A chunk's size is not a number.");
+    } else if (c->left > REQUEST_BODY_LIMIT) {
+        return bad(complaint, 413, "The body is longer than 16 MiB.");
+    } else {
+        c->digits = true;
+        c->left = c->left * 16 + (uint64_t)digit;
+    }
+    return PARSED_PARTLY;
+}
+
+/* One byte of all that is not a chunk's data. */
 static enum parsed chunk_line_byte(struct chunked *c, char byte,
                                    struct complaint *complaint)
 {
@@ -303,43 +354,16 @@ static enum parsed chunk_line_byte(struct chunked *c, char byte,
         return bad(complaint, 400, "A line of the body does not end in CR LF.");
     }
     if (byte == '\n') {
-        if (c->state == CHUNK_SIZE && !c->digits) {
-            return bad(complaint, 400, "A chunk has no size.");
-        }
-        if (c->state == CHUNK_TRAILER && c->line_len == 0) {
-            return PARSED_WHOLE;
-        }
-        if (c->state == CHUNK_SIZE) {
-            c->state = c->left > 0 ? CHUNK_DATA : CHUNK_TRAILER;
-        } else if (c->state == CHUNK_END) {
-            c->state = CHUNK_SIZE;
-        }
-        c->line_len = 0;
-        c->digits = false;
-        c->extension = false;
-        return PARSED_PARTLY;
+        return end_chunk_line(c, complaint);
     }
     if (byte == '\r') {
         return PARSED_PARTLY;
     }
-    if (c->state == CHUNK_END || ++c->line_len > 4096) {
+    if (c->state == CHUNK_END || ++c->line_len > CHUNK_LINE_MAX) {
         return bad(complaint, 400, "A chunk does not end where it should.");
     }
-    if (c->state == CHUNK_SIZE && !c->extension) {
-        int digit = hex(byte);
-        if (digit >= 0 && c->left > REQUEST_BODY_LIMIT) {
-            return bad(complaint, 413, "The body is longer than 16 MiB.");
-        }
-        if (digit >= 0) {
-            c->digits = true;
-            c->left = c->left * 16 + (uint64_t)digit;
-        } else if (c->digits && (byte == ';' || byte == ' ')) {
-            c->extension = true;
-        } else {
-            return bad(complaint, 400, "A chunk's size is not a number.");
-        }
-    }
-    return PARSED_PARTLY;
+    return c->state == CHUNK_SIZE ? take_size_byte(c, byte, complaint)
+                                  : PARSED_PARTLY;
 }
 
 enum parsed chunked_decode(struct chunked *c, const char *data, size_t len,

@@ -21,6 +21,7 @@ struct work {
     struct answer answer;
     bool good; /* the API takes the events */
     struct key *key;
+    char faults[NAMES_SIZE]; /* names of those that struck */
 };
 
 enum spool_status sandbox_create(const struct sandbox_options *options,
@@ -285,12 +286,11 @@ static void keep(struct sandbox *s, struct work *w)
 static void record(struct sandbox *s, struct work *w,
                    const struct strike *strike, const struct plan *plan)
 {
-    char names[NAMES_SIZE] = "";
     if (strike != NULL) {
-        strike_names(strike, names, sizeof names);
+        strike_names(strike, w->faults, sizeof w->faults);
     }
-    w->entry.fault = names;
-    s->counters.struck += names[0] != '\0';
+    w->entry.fault = w->faults;
+    s->counters.struck += w->faults[0] != '\0';
     s->counters.requests++;
     if (plan != NULL && plan->deed == DEED_ANSWER && plan->is_http) {
         w->entry.http = w->answer.http;

@@ -1,0 +1,1 @@
+unit_test(sandbox_parts LIBRARIES spool_sandbox)
