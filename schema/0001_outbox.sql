@@ -32,7 +32,7 @@ CREATE TABLE spool_event (
 
 -- A reader of the log.
 CREATE TABLE spool_destination (
-    id              INTEGER PRIMARY KEY,
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again
     name            TEXT NOT NULL UNIQUE,
     url             TEXT NOT NULL,  -- never with a key in it
     profile         TEXT NOT NULL,  -- segmentify, json

@@ -1,0 +1,141 @@
+/* libspool: events that must not be lost, kept on disk until they have arrived.
+ *
+ *     struct spool *spool;
+ *     spool_open(&options, &spool, &err);
+ *     spool_put(spool, json, len, NULL, &receipt, &err);   on disk when OK
+ *     spool_flusher_start(spool, ...);                     see flusher.h
+ *
+ * A handle may be used from any number of threads at once, and any number of
+ * processes may have the same spool open. A handle must not be used across
+ * fork: open it in the child. */
+#ifndef SPOOL_SPOOL_H
+#define SPOOL_SPOOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spool/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SPOOL_VERSION "0.1.0"
+
+struct spool;
+
+/* How much is asked of an event before it is accepted. */
+enum spool_check {
+    SPOOL_CHECK_STRICT,  /* the letter of the events API's guide */
+    SPOOL_CHECK_RELAXED, /* also what its official clients really send */
+    SPOOL_CHECK_OFF      /* JSON (RFC 8259), an object, with strings name,
+                            userId and sessionId that are not empty */
+};
+
+struct spool_options {
+    const char *path; /* of the outbox file; copied */
+    int create;       /* make it if missing, 0600 in a folder 0700 */
+    enum spool_check check;
+};
+
+/* path NULL, create 1, strict. */
+SPOOL_EXPORT void spool_options_default(struct spool_options *options);
+
+/* SPOOL_NOT_FOUND without create, SPOOL_NEWER for a file of a newer release
+ * (untouched), SPOOL_DAMAGED for a damaged one or another program's. On
+ * failure *out is untouched. */
+SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
+spool_open(const struct spool_options *options, struct spool **out,
+           struct spool_error *err);
+
+/* No thread may be inside a call and no flusher may run. NULL is a no-op. */
+SPOOL_EXPORT void spool_close(struct spool *spool);
+
+struct spool_put_options {
+    enum spool_check check;
+};
+
+/* What became of one event. */
+struct spool_receipt {
+    enum spool_status status; /* OK, INVALID, or why nothing was stored */
+    int64_t id;               /* set with OK: ascending from 1, never reused */
+    /* Set with INVALID: */
+    const char *fault; /* ok missing type enum format syntax limit; static */
+    size_t offset;     /* of the byte at fault in the event */
+    char path[64];     /* JSON Pointer (RFC 6901), "" for the whole event */
+    char message[192]; /* a sentence, without any value of the event */
+};
+
+/* Accepts one event: json is exactly one JSON object (white space around it
+ * aside). SPOOL_OK means that its bytes, as given, are on disk and survive a
+ * power cut. SPOOL_UNKNOWN means that they may be or not, and that the handle
+ * takes nothing more until it is opened anew. Any other status means that
+ * nothing is stored. options NULL: as the handle was opened. receipt and err
+ * may be NULL. Blocks on the disk; calls of several threads share commits. */
+SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
+spool_put(struct spool *spool, const char *json, size_t len,
+          const struct spool_put_options *options,
+          struct spool_receipt *receipt, struct spool_error *err);
+
+struct spool_event {
+    const char *json;
+    size_t len;
+};
+
+/* Accepts many, in the order given, in transactions of up to a thousand. An
+ * event that is refused does not stop the others: receipts (n of them, the
+ * caller's) say what became of each. SPOOL_OK when every event was accepted,
+ * SPOOL_INVALID when all but refused ones were, else the first failure of the
+ * store, behind which nothing more was tried. */
+SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
+spool_put_many(struct spool *spool, const struct spool_event *events, size_t n,
+               const struct spool_put_options *options,
+               struct spool_receipt *receipts, struct spool_error *err);
+
+/* A destination: a reader of the log. Texts are copied; NULL leaves one out.
+ */
+struct spool_destination {
+    const char *name;         /* letters, digits, - _ . */
+    const char *url;          /* https://..., or http:// on this machine */
+    const char *profile;      /* "segmentify" (NULL) or "json" */
+    const char *origin;       /* sent as the Origin header */
+    const char *api_key_file; /* its first line is the key; read at each send */
+    const char *filter;       /* NULL takes every event */
+};
+
+/* Adds a destination that reads the log from its beginning. SPOOL_EXISTS when
+ * there is one of that name: it is left as it is. */
+SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
+spool_add_destination(struct spool *spool,
+                      const struct spool_destination *destination,
+                      struct spool_error *err);
+
+/* accepted = delivered + pending + sending + retrying + uncertain + dead +
+ * purged + passed, at every moment. */
+struct spool_stats {
+    int64_t accepted;
+    int64_t delivered;
+    int64_t pending;   /* not sent yet */
+    int64_t sending;   /* in a request right now */
+    int64_t retrying;  /* sent, not processed, to be sent again */
+    int64_t uncertain; /* sent, perhaps processed, to be sent again */
+    int64_t dead;      /* refused, set aside */
+    int64_t purged;    /* taken out by an operator */
+    int64_t passed;    /* not taken by the destination's filter */
+    int64_t
+        oldest_at_ms; /* when the oldest waiting one was accepted; 0: none */
+};
+
+/* Cheap however much waits. SPOOL_NOT_FOUND names the destinations. */
+SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
+spool_stats(struct spool *spool, const char *destination,
+            struct spool_stats *out, struct spool_error *err);
+
+/* SPOOL_VERSION of the library that runs. Static. */
+SPOOL_EXPORT const char *spool_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

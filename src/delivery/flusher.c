@@ -1,0 +1,361 @@
+/* The flusher itself: one lane a destination and lane number, a look at the
+ * destinations every second, a watch on the outbox's files that wakes the lanes
+ * when somebody put or changed something, in this process or another. */
+#include "delivery/flusher.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "delivery/lane.h"
+#include "outbox/lock.h"
+
+/* New destinations are found, and a wake that got lost is made up for. */
+#define SURVEY_MS 1000
+
+/* Wakes that come closer together than this are one. */
+#define WAKE_MS 5
+
+#define DESTINATIONS_MAX 256
+
+/* How a part of the flusher that blocks or closes is told from the others. */
+struct flusher_private {
+    struct flusher_lock lock;
+    uv_fs_event_t watch;
+    uv_timer_t survey_timer, wake_timer, grace_timer;
+    uv_work_t survey_work;
+    bool surveying;
+    enum spool_status survey_status;
+    struct spool_error survey_error;
+    struct destination *found;
+    size_t found_n;
+    bool seen_all; /* the first survey is done: idle may be said */
+    int open;      /* handles that are not closed yet */
+    bool closing;
+    void (*stopped)(void *arg);
+    void *stopped_arg;
+};
+
+const struct sender_ops sender_http = {http_create, http_post, http_cancel,
+                                       http_destroy};
+
+void flusher_report(struct flusher *f, const struct spool_report *report)
+{
+    if (f->options.report != NULL) {
+        f->options.report(f->options.arg, report);
+    }
+}
+
+/* ---- waking ---- */
+
+static void wake_lanes(uv_timer_t *timer)
+{
+    struct flusher *f = timer->data;
+    for (struct lane *lane = f->lanes; lane != NULL; lane = lane->next) {
+        lane_wake(lane);
+    }
+}
+
+static void something_changed(uv_fs_event_t *watch, const char *name,
+                              int events, int status)
+{
+    struct flusher *f = watch->data;
+    (void)name;
+    (void)events;
+    (void)status; /* the survey makes up for a watch that fails */
+    if (!f->stopping && !uv_is_active((uv_handle_t *)&f->own->wake_timer)) {
+        (void)uv_timer_start(&f->own->wake_timer, wake_lanes, WAKE_MS, 0);
+    }
+}
+
+static void start_watch(struct flusher *f)
+{
+    char path[4200];
+    (void)snprintf(path, sizeof path, "%s-wal", outbox_path(f->options.box));
+    (void)uv_fs_event_start(&f->own->watch, something_changed, path, 0);
+}
+
+/* ---- the survey ---- */
+
+static void run_survey(uv_work_t *work)
+{
+    struct flusher *f = work->data;
+    f->own->survey_status =
+        destination_list(f->options.box, f->own->found, DESTINATIONS_MAX,
+                         &f->own->found_n, &f->own->survey_error);
+}
+
+static bool has_lane(const struct flusher *f, int64_t destination, int number)
+{
+    for (const struct lane *l = f->lanes; l != NULL; l = l->next) {
+        if (l->destination == destination && l->number == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_lanes(struct flusher *f, const struct destination *d)
+{
+    for (int number = 0; number < d->lanes; number++) {
+        if (has_lane(f, d->id, number)) {
+            continue;
+        }
+        struct lane *lane = lane_create(f, d, number);
+        if (lane == NULL) {
+            return; /* the next survey tries again */
+        }
+        f->own->open++;
+        lane->next = f->lanes;
+        f->lanes = lane;
+    }
+}
+
+static void finish_if_stopped(struct flusher *f);
+static void survey(uv_timer_t *timer);
+
+static void survey_done(uv_work_t *work, int cancelled)
+{
+    struct flusher *f = work->data;
+    struct flusher_private *own = f->own;
+    (void)cancelled; /* never: nobody cancels it */
+    own->surveying = false;
+    if (f->stopping) {
+        finish_if_stopped(f);
+        return;
+    }
+    if (own->survey_status == SPOOL_OK) {
+        size_t n =
+            own->found_n < DESTINATIONS_MAX ? own->found_n : DESTINATIONS_MAX;
+        for (size_t i = 0; i < n; i++) {
+            if (f->only[0] == '\0' ||
+                strcmp(f->only, own->found[i].name) == 0) {
+                add_lanes(f, &own->found[i]);
+            }
+        }
+        own->seen_all = true;
+        wake_lanes(&own->wake_timer);
+        flusher_lane_rests(f);
+    } else {
+        struct spool_report r = {.kind = SPOOL_REPORT_TROUBLE,
+                                 .destination = "",
+                                 .code = spool_status_name(own->survey_status),
+                                 .reason = own->survey_error.message,
+                                 .wait_ms = SURVEY_MS};
+        flusher_report(f, &r);
+    }
+    (void)uv_timer_start(&own->survey_timer, survey, SURVEY_MS, 0);
+}
+
+static void survey(uv_timer_t *timer)
+{
+    struct flusher *f = timer->data;
+    f->own->surveying = true;
+    f->own->survey_work.data = f;
+    (void)uv_queue_work(f->options.loop, &f->own->survey_work, run_survey,
+                        survey_done);
+}
+
+/* ---- resting and stopping ---- */
+
+static bool lane_has_nothing_to_do(const struct lane *lane)
+{
+    return lane->state == LANE_ENDED ||
+           (lane->state == LANE_WAITING && !lane->answered &&
+            (lane->idle_because == TAKEN_NOTHING ||
+             lane->idle_because == TAKEN_PAUSED));
+}
+
+void flusher_lane_rests(struct flusher *f)
+{
+    if (f->stopping) {
+        finish_if_stopped(f);
+        return;
+    }
+    bool idle = f->own->seen_all && f->options.idle != NULL;
+    for (const struct lane *l = f->lanes; idle && l != NULL; l = l->next) {
+        idle = lane_has_nothing_to_do(l);
+    }
+    if (idle) {
+        f->options.idle(f->options.arg);
+    }
+}
+
+void flusher_fails(struct flusher *f, const struct spool_error *why)
+{
+    struct spool_report r = {.kind = SPOOL_REPORT_STOPPED,
+                             .destination = "",
+                             .code = spool_status_name(why->status),
+                             .reason = why->message,
+                             .wait_ms = -1};
+    if (!f->failed) {
+        f->failed = true;
+        flusher_report(f, &r);
+    }
+}
+
+static void free_flusher(struct flusher *f)
+{
+    void (*stopped)(void *arg) = f->own->stopped;
+    void *arg = f->own->stopped_arg;
+    while (f->lanes != NULL) {
+        struct lane *next = f->lanes->next;
+        free(f->lanes);
+        f->lanes = next;
+    }
+    flusher_lock_drop(&f->own->lock);
+    free(f->own->found);
+    free(f->own);
+    free(f);
+    if (stopped != NULL) {
+        stopped(arg);
+    }
+}
+
+static void one_closed(struct flusher *f)
+{
+    if (--f->own->open == 0) {
+        free_flusher(f);
+    }
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    one_closed(handle->data);
+}
+
+static void lane_closed(uv_handle_t *timer)
+{
+    struct lane *lane = timer->data;
+    one_closed(lane->f);
+}
+
+static void http_closed(void *arg)
+{
+    one_closed(arg);
+}
+
+static void close_handle(void *handle)
+{
+    uv_close(handle, handle_closed);
+}
+
+/* Closes everything once nothing is under way any more. */
+static void finish_if_stopped(struct flusher *f)
+{
+    struct flusher_private *own = f->own;
+    bool busy = own->surveying || own->closing;
+    for (const struct lane *l = f->lanes; !busy && l != NULL; l = l->next) {
+        busy = l->state != LANE_ENDED;
+    }
+    if (busy) {
+        return;
+    }
+    own->closing = true;
+    for (struct lane *l = f->lanes; l != NULL; l = l->next) {
+        lane_destroy(l, lane_closed);
+    }
+    f->options.sender->destroy(f->http, http_closed, f);
+    close_handle(&own->watch);
+    close_handle(&own->survey_timer);
+    close_handle(&own->wake_timer);
+    close_handle(&own->grace_timer);
+}
+
+static void grace_is_over(uv_timer_t *timer)
+{
+    struct flusher *f = timer->data;
+    for (struct lane *lane = f->lanes; lane != NULL; lane = lane->next) {
+        lane_abort(lane);
+    }
+}
+
+void flusher_stop(struct flusher *f, void (*stopped)(void *arg), void *arg)
+{
+    assert(!f->stopping);
+    f->stopping = true;
+    f->own->stopped = stopped;
+    f->own->stopped_arg = arg;
+    (void)uv_timer_stop(&f->own->survey_timer);
+    (void)uv_timer_stop(&f->own->wake_timer);
+    (void)uv_fs_event_stop(&f->own->watch);
+    (void)uv_timer_start(&f->own->grace_timer, grace_is_over,
+                         (uint64_t)f->options.stop_grace_ms, 0);
+    /* Ending the last lane closes everything, the list stays until then. */
+    for (struct lane *lane = f->lanes; lane != NULL; lane = lane->next) {
+        lane_stop(lane);
+    }
+    finish_if_stopped(f);
+}
+
+/* ---- starting ---- */
+
+static void init_handles(struct flusher *f)
+{
+    struct flusher_private *own = f->own;
+    struct uv_loop_s *loop = f->options.loop;
+    (void)uv_fs_event_init(loop, &own->watch);
+    (void)uv_timer_init(loop, &own->survey_timer);
+    (void)uv_timer_init(loop, &own->wake_timer);
+    (void)uv_timer_init(loop, &own->grace_timer);
+    own->watch.data = f;
+    own->survey_timer.data = f;
+    own->wake_timer.data = f;
+    own->grace_timer.data = f;
+    own->open = 5; /* these four and the sender */
+}
+
+static void discard(struct flusher *f)
+{
+    if (f != NULL && f->own != NULL) {
+        flusher_lock_drop(&f->own->lock);
+        free(f->own->found);
+        free(f->own);
+    }
+    free(f);
+}
+
+enum spool_status flusher_start(const struct flusher_options *options,
+                                struct flusher **out, struct spool_error *err)
+{
+    int64_t interrupted;
+    struct flusher *f = calloc(1, sizeof *f);
+    if (f != NULL) {
+        f->own = calloc(1, sizeof *f->own);
+    }
+    if (f == NULL || f->own == NULL) {
+        discard(f);
+        return failed(err, SPOOL_NO_MEMORY, "out of memory for a flusher");
+    }
+    f->options = *options;
+    f->own->lock.fd = -1;
+    if (options->only != NULL) {
+        (void)snprintf(f->only, sizeof f->only, "%s", options->only);
+    }
+    rng_init(&f->rng);
+    f->own->found = calloc(DESTINATIONS_MAX, sizeof *f->own->found);
+    enum spool_status status =
+        f->own->found == NULL
+            ? failed(err, SPOOL_NO_MEMORY, "out of memory for a flusher")
+            : flusher_lock_take(&f->own->lock, outbox_path(options->box), err);
+    if (status == SPOOL_OK) {
+        status = batch_recover(options->box, &interrupted, err);
+    }
+    if (status == SPOOL_OK) {
+        status = options->sender->create(options->loop, &options->http,
+                                         &f->http, err);
+    }
+    if (status != SPOOL_OK) {
+        discard(f);
+        return status;
+    }
+    init_handles(f);
+    start_watch(f);
+    survey(&f->own->survey_timer);
+    *out = f;
+    return SPOOL_OK;
+}

@@ -1,0 +1,49 @@
+/* Profiles: how a batch becomes a request for a kind of endpoint. Pure, but
+ * for reading the key's file. */
+#ifndef DELIVERY_PROFILE_H
+#define DELIVERY_PROFILE_H
+
+#include "delivery/verdict.h"
+#include "outbox/batch.h"
+#include "outbox/destination.h"
+
+#define PROFILE_URL_SIZE    2048
+#define PROFILE_HEADER_SIZE 512
+#define PROFILE_HEADERS     7
+
+/* A request's address and headers. Holds the key: profile_forget it as soon as
+ * the request has been handed on. */
+struct profile_request {
+    char url[PROFILE_URL_SIZE];
+    char text[PROFILE_HEADERS][PROFILE_HEADER_SIZE];
+    const char *headers[PROFILE_HEADERS + 1]; /* into text; NULL at the end */
+};
+
+/* SPOOL_MISUSE names the profiles there are. */
+enum spool_status profile_find(const char *name, enum profile *out,
+                               struct spool_error *err);
+
+/* Whether url can be a destination's: http or https, http only to this
+ * machine unless it is allowed, no key and no user in it. */
+enum spool_status profile_check_url(enum profile profile, const char *url,
+                                    struct spool_error *err);
+
+/* Both kinds of endpoint take a JSON array. */
+extern const struct framing profile_framing;
+
+/* Reads the key from d's file at each call, so that a new key counts at once.
+ * SPOOL_IO when it cannot be read. */
+enum spool_status profile_prepare(enum profile profile,
+                                  const struct destination *d,
+                                  const struct batch *b,
+                                  struct profile_request *out,
+                                  struct spool_error *err);
+
+/* Overwrites the key. */
+void profile_forget(struct profile_request *r);
+
+/* url with the value of every query member and any user replaced, for people.
+ */
+void profile_redact(const char *url, char *out, size_t size);
+
+#endif

@@ -1,0 +1,297 @@
+/* A flusher on the caller's loop, in a thread of its own, or in the
+ * foreground: three ways to run the same one. */
+#include "spool/flusher.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "delivery/flusher.h"
+#include "outbox/inspect.h"
+#include "spool/handle.h"
+
+#define STOP_GRACE_MS 5000
+
+/* A foreground flush without a time limit gives up after this long without a
+ * delivery. */
+#define PATIENCE_MS 30000
+
+#define IDLE_CONNECTION_S 60
+
+struct spool_flusher {
+    struct flusher *flusher;
+    struct spool_flusher_options options;
+    /* Of its own thread only. */
+    bool threaded;
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t stop;
+};
+
+void spool_flusher_options_default(struct spool_flusher_options *options)
+{
+    *options = (struct spool_flusher_options){.connect_timeout_ms = 10000,
+                                              .request_timeout_ms = 30000};
+}
+
+static struct flusher_options options_for(struct spool *spool,
+                                          const struct spool_flusher_options *o)
+{
+    return (struct flusher_options){
+        .box = spool_outbox(spool),
+        .loop = o->loop,
+        .sender = &sender_http,
+        .report = o->report,
+        .arg = o->arg,
+        .http = {.connect_timeout_ms = (long)o->connect_timeout_ms,
+                 .total_timeout_ms = (long)o->request_timeout_ms,
+                 .idle_max_s = IDLE_CONNECTION_S},
+        .stop_grace_ms = STOP_GRACE_MS,
+    };
+}
+
+/* ---- its own thread ---- */
+
+static void *run_thread(void *arg)
+{
+    struct spool_flusher *s = arg;
+    (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+static void stop_asked(uv_async_t *async)
+{
+    struct spool_flusher *s = async->data;
+    uv_close((uv_handle_t *)async, NULL);
+    flusher_stop(s->flusher, NULL, NULL);
+}
+
+static void close_loop(uv_loop_t *loop)
+{
+    (void)uv_run(loop, UV_RUN_DEFAULT);
+    int rc = uv_loop_close(loop);
+    assert(rc == 0);
+    (void)rc;
+}
+
+static enum spool_status start_thread(struct spool *spool,
+                                      struct spool_flusher *s,
+                                      struct spool_error *err)
+{
+    if (uv_loop_init(&s->loop) != 0) {
+        return failed(err, SPOOL_NO_MEMORY, "cannot make an event loop");
+    }
+    s->options.loop = &s->loop;
+    struct flusher_options o = options_for(spool, &s->options);
+    enum spool_status status = flusher_start(&o, &s->flusher, err);
+    if (status != SPOOL_OK) {
+        close_loop(&s->loop);
+        return status;
+    }
+    (void)uv_async_init(&s->loop, &s->stop, stop_asked);
+    s->stop.data = s;
+    s->threaded = true;
+    if (pthread_create(&s->thread, NULL, run_thread, s) != 0) {
+        stop_asked(&s->stop);
+        close_loop(&s->loop);
+        return failed(err, SPOOL_NO_MEMORY, "cannot start a thread");
+    }
+    return SPOOL_OK;
+}
+
+enum spool_status
+spool_flusher_start(struct spool *spool,
+                    const struct spool_flusher_options *options,
+                    struct spool_flusher **out, struct spool_error *err)
+{
+    enum spool_status status = http_global_init(err);
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    struct spool_flusher *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return failed(err, SPOOL_NO_MEMORY, "out of memory for a flusher");
+    }
+    s->options = *options;
+    if (options->loop == NULL) {
+        status = start_thread(spool, s, err);
+    } else {
+        struct flusher_options o = options_for(spool, options);
+        status = flusher_start(&o, &s->flusher, err);
+    }
+    if (status != SPOOL_OK) {
+        free(s);
+        return status;
+    }
+    *out = s;
+    return SPOOL_OK;
+}
+
+void spool_flusher_stop(struct spool_flusher *flusher,
+                        void (*stopped)(void *arg), void *arg)
+{
+    if (flusher == NULL) {
+        return;
+    }
+    if (flusher->threaded) {
+        (void)uv_async_send(&flusher->stop);
+        (void)pthread_join(flusher->thread, NULL);
+        close_loop(&flusher->loop);
+        if (stopped != NULL) {
+            stopped(arg);
+        }
+    } else {
+        flusher_stop(flusher->flusher, stopped, arg);
+    }
+    free(flusher);
+}
+
+/* ---- the foreground ---- */
+
+struct foreground {
+    struct flusher *flusher;
+    const struct spool_flusher_options *options;
+    uv_timer_t timer;
+    bool patient; /* the timer starts anew with each delivery */
+    bool over;
+    struct spool_error failure; /* status OK unless the flusher failed */
+};
+
+static void end(struct foreground *g)
+{
+    if (!g->over) {
+        g->over = true;
+        uv_close((uv_handle_t *)&g->timer, NULL);
+        flusher_stop(g->flusher, NULL, NULL);
+    }
+}
+
+static void end_later(uv_timer_t *timer)
+{
+    end(timer->data);
+}
+
+/* Called from inside the flusher, which must not be stopped there. */
+static void nothing_to_do(void *arg)
+{
+    struct foreground *g = arg;
+    if (!g->over) {
+        (void)uv_timer_start(&g->timer, end_later, 0, 0);
+        g->patient = false;
+    }
+}
+
+static void foreground_report(void *arg, const struct spool_report *report)
+{
+    struct foreground *g = arg;
+    if (g->options->report != NULL) {
+        g->options->report(g->options->arg, report);
+    }
+    if (report->kind == SPOOL_REPORT_STOPPED) {
+        (void)failed(&g->failure, SPOOL_IO, "%s", report->reason);
+        nothing_to_do(g);
+    } else if (report->kind == SPOOL_REPORT_DELIVERED && g->patient &&
+               !g->over) {
+        (void)uv_timer_start(&g->timer, end_later, PATIENCE_MS, 0);
+    }
+}
+
+static enum spool_status run_foreground(struct spool *spool, uv_loop_t *loop,
+                                        const char *name, int64_t timeout_ms,
+                                        const struct spool_flusher_options *o,
+                                        struct spool_error *err)
+{
+    struct foreground g = {.options = o, .patient = timeout_ms < 0};
+    struct flusher_options options = options_for(spool, o);
+    options.loop = loop;
+    options.only = name;
+    options.foreground = true;
+    options.idle = nothing_to_do;
+    options.report = foreground_report;
+    options.arg = &g;
+    enum spool_status status = flusher_start(&options, &g.flusher, err);
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    (void)uv_timer_init(loop, &g.timer);
+    g.timer.data = &g;
+    (void)uv_timer_start(&g.timer, end_later,
+                         (uint64_t)(g.patient ? PATIENCE_MS : timeout_ms), 0);
+    (void)uv_run(loop, UV_RUN_DEFAULT);
+    if (g.failure.status != SPOOL_OK) {
+        return failed(err, g.failure.status, "%s", g.failure.message);
+    }
+    return SPOOL_OK;
+}
+
+/* What is left, in one sentence for the first destination that has something.
+ */
+static enum spool_status what_is_left(struct spool *spool, const char *name,
+                                      struct spool_error *err)
+{
+    struct outbox *box = spool_outbox(spool);
+    size_t n = 0;
+    struct destination *all = calloc(256, sizeof *all);
+    if (all == NULL) {
+        return failed(err, SPOOL_NO_MEMORY, "out of memory");
+    }
+    enum spool_status status = destination_list(box, all, 256, &n, err);
+    if (status == SPOOL_OK && n == 0) {
+        int64_t last;
+        status = inspect_last_id(box, &last, err);
+        if (status == SPOOL_OK && last > 0) {
+            status = failed(err, SPOOL_UNFINISHED,
+                            "there is no destination to deliver to; add one "
+                            "with spoolctl destination add");
+        }
+    }
+    for (size_t i = 0; status == SPOOL_OK && i < n && i < 256; i++) {
+        struct sums s;
+        if (name != NULL && strcmp(name, all[i].name) != 0) {
+            continue;
+        }
+        status = inspect_sums(box, &all[i], &s, err);
+        int64_t dead = s.by_state[EVENT_DEAD];
+        if (status == SPOOL_OK && (s.waiting > 0 || dead > 0)) {
+            status =
+                failed(err, SPOOL_UNFINISHED,
+                       "%s: %lld events wait and %lld are dead%s%s",
+                       all[i].name, (long long)s.waiting, (long long)dead,
+                       all[i].reason[0] != '\0' ? "; " : "", all[i].reason);
+        }
+    }
+    free(all);
+    return status;
+}
+
+enum spool_status spool_flush(struct spool *spool, const char *name,
+                              int64_t timeout_ms,
+                              const struct spool_flusher_options *options,
+                              struct spool_error *err)
+{
+    uv_loop_t loop;
+    struct spool_flusher_options defaults;
+    struct destination d;
+    enum spool_status status = http_global_init(err);
+    if (status == SPOOL_OK && name != NULL) {
+        status = destination_find(spool_outbox(spool), name, &d, err);
+    }
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    if (options == NULL) {
+        spool_flusher_options_default(&defaults);
+        options = &defaults;
+    }
+    if (uv_loop_init(&loop) != 0) {
+        return failed(err, SPOOL_NO_MEMORY, "cannot make an event loop");
+    }
+    status = run_foreground(spool, &loop, name, timeout_ms, options, err);
+    close_loop(&loop);
+    return status == SPOOL_OK ? what_is_left(spool, name, err) : status;
+}

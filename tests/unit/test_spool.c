@@ -1,0 +1,198 @@
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <uv.h>
+
+#include "spool/flusher.h"
+#include "spool/spool.h"
+#include "support/box.h"
+
+struct place {
+    char folder[64];
+    char path[96];
+    struct spool *spool;
+};
+
+static struct place place;
+
+static int setup(void **state)
+{
+    struct spool_options options;
+    struct spool_error err;
+    fixture_make_folder(place.folder);
+    (void)snprintf(place.path, sizeof place.path, "%s/outbox.db", place.folder);
+    spool_options_default(&options);
+    options.path = place.path;
+    options.check = SPOOL_CHECK_OFF;
+    assert_int_equal(spool_open(&options, &place.spool, &err), SPOOL_OK);
+    *state = place.spool;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    spool_close(*state);
+    fixture_remove_folder(place.folder);
+    return 0;
+}
+
+#define EVENT "{\"name\":\"X\",\"userId\":\"u\",\"sessionId\":\"s\"}"
+
+static void an_accepted_event_has_an_id(void **state)
+{
+    struct spool_receipt r;
+    struct spool_error err;
+    assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, &r, &err),
+                     SPOOL_OK);
+    assert_int_equal(r.status, SPOOL_OK);
+    assert_int_equal(r.id, 1);
+    assert_string_equal(r.fault, "ok");
+    assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, NULL, NULL),
+                     SPOOL_OK);
+}
+
+static void a_refused_event_is_told_why_and_not_stored(void **state)
+{
+    static const char bad[] = "{\"name\":\"X\",\"userId\":\"u\"}";
+    struct spool_receipt r;
+    struct spool_error err;
+    assert_int_equal(spool_put(*state, bad, strlen(bad), NULL, &r, &err),
+                     SPOOL_INVALID);
+    assert_int_equal(r.status, SPOOL_INVALID);
+    assert_string_equal(r.fault, "missing");
+    assert_string_equal(r.path, "/sessionId");
+    assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, &r, &err),
+                     SPOOL_OK);
+    assert_int_equal(r.id, 1);
+}
+
+static void the_check_can_be_chosen_for_each_put(void **state)
+{
+    struct spool_put_options strict = {SPOOL_CHECK_STRICT};
+    struct spool_receipt r;
+    assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), &strict, &r, NULL),
+                     SPOOL_INVALID);
+    assert_string_equal(r.fault, "enum");
+}
+
+static void many_go_in_order_and_the_refused_do_not_stop_them(void **state)
+{
+    enum { N = 2500 };
+    static struct spool_event events[N];
+    static struct spool_receipt receipts[N];
+    struct spool_error err;
+    for (size_t i = 0; i < N; i++) {
+        events[i] = i % 1000 == 7 ? (struct spool_event){"[1]", 3}
+                                  : (struct spool_event){EVENT, strlen(EVENT)};
+    }
+    assert_int_equal(spool_put_many(*state, events, N, NULL, receipts, &err),
+                     SPOOL_INVALID);
+    assert_string_equal(err.message, "3 of 2500 events were refused");
+    int64_t id = 0;
+    for (size_t i = 0; i < N; i++) {
+        if (i % 1000 == 7) {
+            assert_int_equal(receipts[i].status, SPOOL_INVALID);
+            assert_string_equal(receipts[i].fault, "type");
+        } else {
+            assert_int_equal(receipts[i].status, SPOOL_OK);
+            assert_int_equal(receipts[i].id, ++id);
+        }
+    }
+    assert_int_equal(spool_put_many(*state, events, 0, NULL, NULL, &err),
+                     SPOOL_OK);
+}
+
+static void flush_says_what_is_left(void **state)
+{
+    struct spool_error err;
+    struct spool_stats stats;
+    /* Nothing listens on the discard port of this machine. */
+    struct spool_destination d = {.name = "shop", .url = "http://127.0.0.1:9"};
+    assert_int_equal(spool_flush(*state, NULL, 10, NULL, &err), SPOOL_OK);
+    assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, NULL, NULL),
+                     SPOOL_OK);
+    assert_int_equal(spool_flush(*state, NULL, 10, NULL, &err),
+                     SPOOL_UNFINISHED);
+    assert_int_equal(spool_add_destination(*state, &d, &err), SPOOL_OK);
+    assert_int_equal(spool_add_destination(*state, &d, &err), SPOOL_EXISTS);
+    assert_int_equal(spool_flush(*state, "nobody", 10, NULL, &err),
+                     SPOOL_NOT_FOUND);
+    assert_int_equal(spool_flush(*state, NULL, 50, NULL, &err),
+                     SPOOL_UNFINISHED);
+    assert_int_equal(spool_stats(*state, "shop", &stats, &err), SPOOL_OK);
+    assert_int_equal(stats.accepted, 1);
+    assert_int_equal(stats.delivered, 0);
+    assert_int_equal(stats.pending + stats.retrying, 1);
+    assert_true(stats.oldest_at_ms > 0);
+}
+
+static void a_flusher_runs_in_a_thread_of_its_own(void **state)
+{
+    struct spool_flusher_options options;
+    struct spool_flusher *flusher, *second;
+    struct spool_error err;
+    spool_flusher_options_default(&options);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(spool_flusher_start(*state, &options, &flusher, &err),
+                         SPOOL_OK);
+        assert_int_equal(spool_flusher_start(*state, &options, &second, &err),
+                         SPOOL_HELD);
+        assert_int_equal(
+            spool_put(*state, EVENT, strlen(EVENT), NULL, NULL, NULL),
+            SPOOL_OK);
+        spool_flusher_stop(flusher, NULL, NULL);
+    }
+    spool_flusher_stop(NULL, NULL, NULL);
+}
+
+static void a_destination_needs_a_url_that_is_safe(void **state)
+{
+    struct spool_error err;
+    struct spool_destination d = {.name = "x", .url = "http://example.com"};
+    assert_int_equal(spool_add_destination(*state, &d, &err), SPOOL_MISUSE);
+    d.url = "https://example.com";
+    d.profile = "none";
+    assert_int_equal(spool_add_destination(*state, &d, &err), SPOOL_MISUSE);
+    d.profile = NULL;
+    d.filter = "name =";
+    assert_int_equal(spool_add_destination(*state, &d, &err), SPOOL_MISUSE);
+    d.filter = "name = X";
+    assert_int_equal(spool_add_destination(*state, &d, &err), SPOOL_OK);
+}
+
+static void an_event_the_filter_passes_over_is_not_sent(void **state)
+{
+    struct spool_error err;
+    struct spool_stats stats;
+    struct spool_destination d = {
+        .name = "y", .url = "http://127.0.0.1:9", .filter = "name = Y"};
+    assert_int_equal(spool_add_destination(*state, &d, &err), SPOOL_OK);
+    assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, NULL, NULL),
+                     SPOOL_OK);
+    assert_int_equal(spool_flush(*state, NULL, 1000, NULL, &err), SPOOL_OK);
+    assert_int_equal(spool_stats(*state, "y", &stats, &err), SPOOL_OK);
+    assert_int_equal(stats.passed, 1);
+    assert_int_equal(stats.accepted, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_accepted_event_has_an_id),
+        TEST(a_refused_event_is_told_why_and_not_stored),
+        TEST(the_check_can_be_chosen_for_each_put),
+        TEST(many_go_in_order_and_the_refused_do_not_stop_them),
+        TEST(flush_says_what_is_left),
+        TEST(a_flusher_runs_in_a_thread_of_its_own),
+        TEST(a_destination_needs_a_url_that_is_safe),
+        TEST(an_event_the_filter_passes_over_is_not_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
