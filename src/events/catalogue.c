@@ -207,42 +207,37 @@ static const struct table tables[] = {
 
 /* An index from names to ids: filled once, then only read. */
 #define SLOTS 256
-static struct {
-    const char *name;
-    size_t len;
+static struct slot {
+    struct json_text name;
+    uint32_t hash;
     uint8_t id;
 } slots[SLOTS];
 static unsigned members;
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 
-static unsigned slot_of(const char *name, size_t len)
+/* The slot of a name, or the free one where it belongs. */
+static inline struct slot *slot_of(const struct json_text *name, uint32_t hash)
 {
-    unsigned h = (unsigned char)name[0] * 5U +
-                 (unsigned char)name[len / 2] * 7U +
-                 (unsigned char)name[len - 1] * 31U + (unsigned)len * 67U;
-    return h % SLOTS;
-}
-
-static bool holds(unsigned slot, const char *name, size_t len)
-{
-    return slots[slot].len == len && memcmp(slots[slot].name, name, len) == 0;
-}
-
-static uint8_t id_of(const char *name)
-{
-    size_t len = strlen(name);
-    unsigned slot = slot_of(name, len);
-    for (; slots[slot].name != NULL; slot = (slot + 1) % SLOTS) {
-        if (holds(slot, name, len)) {
-            return slots[slot].id;
+    for (unsigned i = hash % SLOTS;; i = (i + 1) % SLOTS) {
+        struct slot *slot = &slots[i];
+        if (slot->id == MEMBER_UNKNOWN ||
+            (slot->hash == hash && json_equal(slot->name, *name))) {
+            return slot;
         }
     }
-    members++;
-    assert(members < CATALOGUE_MEMBERS);
-    slots[slot].name = name;
-    slots[slot].len = len;
-    slots[slot].id = (uint8_t)members;
-    return slots[slot].id;
+}
+
+static uint8_t id_of(const char *member)
+{
+    struct json_text name = {.at = member, .len = strlen(member)};
+    uint32_t hash = json_hash(name);
+    struct slot *slot = slot_of(&name, hash);
+    if (slot->id == MEMBER_UNKNOWN) {
+        members++;
+        assert(members < CATALOGUE_MEMBERS);
+        *slot = (struct slot){name, hash, (uint8_t)members};
+    }
+    return slot->id;
 }
 
 static void number_rules(const struct table *table)
@@ -275,36 +270,25 @@ void catalogue_prepare(void)
     (void)pthread_once(&prepared, prepare);
 }
 
-uint8_t catalogue_member(struct json_text name)
+uint8_t catalogue_member(const struct json_member *member)
 {
-    char room[32]; /* longer than any name of the catalogue */
-    if (name.escaped) {
-        name.len = json_decode(name, room, sizeof room);
-        name.at = room;
-    }
-    if (name.len == 0) {
-        return MEMBER_UNKNOWN;
-    }
-    unsigned slot = slot_of(name.at, name.len);
-    for (; slots[slot].name != NULL; slot = (slot + 1) % SLOTS) {
-        if (holds(slot, name.at, name.len)) {
-            return slots[slot].id;
-        }
-    }
-    return MEMBER_UNKNOWN;
+    return slot_of(&member->name, member->hash)->id;
 }
 
-const char *catalogue_similar(struct json_text name)
+const char *catalogue_similar(const struct json_member *member)
 {
-    if (name.escaped || catalogue_member(name) != MEMBER_UNKNOWN) {
+    struct json_text name = member->name;
+    if (name.at == NULL || name.escaped ||
+        catalogue_member(member) != MEMBER_UNKNOWN) {
         return NULL;
     }
     if (rule_lists("products", name, true)) {
         return "productList"; /* the guide's table calls it Products */
     }
     for (unsigned i = 0; i < SLOTS; i++) {
-        if (slots[i].name != NULL && rule_lists(slots[i].name, name, true)) {
-            return slots[i].name;
+        if (slots[i].id != MEMBER_UNKNOWN &&
+            rule_lists(slots[i].name.at, name, true)) {
+            return slots[i].name.at;
         }
     }
     return NULL;

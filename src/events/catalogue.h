@@ -37,15 +37,30 @@ enum member_id {
 /* Ids are below this. */
 #define CATALOGUE_MEMBERS 128
 
+/* A set of ids. */
+struct ids {
+    uint64_t bits[CATALOGUE_MEMBERS / 64];
+};
+
+static inline bool ids_have(const struct ids *ids, unsigned id)
+{
+    return (ids->bits[id / 64] >> id % 64 & 1) != 0;
+}
+
+static inline void ids_add(struct ids *ids, unsigned id)
+{
+    ids->bits[id / 64] |= UINT64_C(1) << id % 64;
+}
+
 /* To be called before anything else here; cheap from the second time on. */
 void catalogue_prepare(void);
 
-/* The id of a member's name; MEMBER_UNKNOWN if no table has it. */
-uint8_t catalogue_member(struct json_text name);
+/* The id of a member by its name; MEMBER_UNKNOWN if no table has it. */
+uint8_t catalogue_member(const struct json_member *member);
 
 /* The name of the member that name is but for upper and lower case, or NULL.
  * Slow: for sentences. */
-const char *catalogue_similar(struct json_text name);
+const char *catalogue_similar(const struct json_member *member);
 
 /* The common members, in the guide's order. The first CATALOGUE_IDS of them no
  * event goes without, whatever the mode: name, userId, sessionId. */

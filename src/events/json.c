@@ -11,10 +11,12 @@ struct scan {
     const char *end;
     json_member_fn *member;
     void *arg;
-    enum json_kind kind; /* of the outermost value */
     struct json_fault fault;
-    struct json_member path[JSON_TELL_DEPTH]; /* the members being read */
 
+    /* The outermost value, and the members being read inside it. Each part is
+     * written once, where it belongs: copying what was written just before
+     * costs more than all the rest. */
+    struct json_member path[JSON_DEPTH_MAX + 1];
     unsigned depth;
     bool fresh;      /* the innermost container was opened just now */
     uint64_t arrays; /* bit d - 1: the container at depth d is an array */
@@ -200,7 +202,8 @@ static uint32_t hash_decoded(struct json_text name)
     return mix(first, len < 8 ? 0 : last, len);
 }
 
-static inline uint32_t hash_name(const struct scan *s, struct json_text name)
+/* Bytes up to end may be read. */
+static inline uint32_t hash_name(struct json_text name, const char *end)
 {
     if (name.escaped) {
         return hash_decoded(name);
@@ -209,7 +212,7 @@ static inline uint32_t hash_name(const struct scan *s, struct json_text name)
         return mix(load8(name.at), load8(name.at + name.len - 8), name.len);
     }
     uint64_t word = 0;
-    if (s->end - name.at >= 8) {
+    if (end - name.at >= 8) {
         word = load8(name.at);
         word &= (UINT64_C(1) << (8 * name.len)) - 1;
     } else {
@@ -220,34 +223,43 @@ static inline uint32_t hash_name(const struct scan *s, struct json_text name)
     return mix(word, 0, name.len);
 }
 
+uint32_t json_hash(struct json_text text)
+{
+    return hash_name(text, text.at + text.len);
+}
+
 static bool is_second(const struct scan *s, const struct level *level,
-                      uint32_t hash, struct json_text name)
+                      const struct json_member *member)
 {
     for (unsigned i = level->first_name; i < s->names; i++) {
-        if (s->hash[i] == hash && json_equal(s->name[i], name)) {
+        if (s->hash[i] == member->hash &&
+            json_equal(s->name[i], member->name)) {
             return true;
         }
     }
     return false;
 }
 
-static inline bool remember_name(struct scan *s, struct json_text name)
+static inline bool remember_name(struct scan *s,
+                                 const struct json_member *member)
 {
     struct level *level = &s->level[s->depth - 1];
-    uint32_t hash = hash_name(s, name);
-    uint64_t bit = UINT64_C(1) << (hash & 63);
-    if ((level->seen & bit) != 0 && is_second(s, level, hash, name)) {
-        (void)broken(s, name.at - 1, "a member comes twice in one object");
+    const char *quote = member->name.at - 1;
+    uint64_t bit = UINT64_C(1) << (member->hash & 63);
+    if ((level->seen & bit) != 0 && is_second(s, level, member)) {
+        (void)broken(s, quote, "a member comes twice in one object");
         return false;
     }
     if (s->names == JSON_NAMES_MAX) {
-        (void)json_fail(&s->fault, JSON_TOO_MUCH, name.at - 1,
+        (void)json_fail(&s->fault, JSON_TOO_MUCH, quote,
                         "an object has more than 1,024 members");
         return false;
     }
     level->seen |= bit;
-    s->hash[s->names] = hash;
-    s->name[s->names] = name;
+    s->hash[s->names] = member->hash;
+    s->name[s->names].at = member->name.at;
+    s->name[s->names].len = member->name.len;
+    s->name[s->names].escaped = member->name.escaped;
     s->names++;
     return true;
 }
@@ -267,21 +279,15 @@ static inline bool in_array(const struct scan *s)
     return (s->arrays >> (s->depth - 1) & 1) != 0;
 }
 
-static inline bool told(const struct scan *s)
-{
-    return s->depth > 0 && s->depth <= JSON_TELL_DEPTH;
-}
-
 /* The value of the member being read ends before p. */
-static inline void tell(struct scan *s, struct json_text value, const char *p)
+static inline void tell(struct scan *s, const char *p)
 {
-    struct json_member *m = &s->path[s->depth - 1];
+    struct json_member *m = &s->path[s->depth];
     if (m->kind != JSON_STRING) {
-        value.len = (size_t)(p - value.at);
+        m->value.len = (size_t)(p - m->value.at);
     }
-    m->value = value;
-    if (s->member != NULL) {
-        s->member(s->arg, s->path, s->depth);
+    if (s->member != NULL && s->depth > 0 && s->depth <= JSON_TELL_DEPTH) {
+        s->member(s->arg, s->path + 1, s->depth);
     }
 }
 
@@ -305,9 +311,7 @@ static const char *close_container(struct scan *s, const char *p)
     s->depth--;
     s->names = s->level[s->depth].first_name;
     s->fresh = false;
-    if (told(s)) {
-        tell(s, s->path[s->depth - 1].value, p + 1);
-    }
+    tell(s, p + 1);
     return p + 1;
 }
 
@@ -353,20 +357,18 @@ static const char *no_value(struct scan *s, const char *p)
 /* A scalar as a whole, or the opening bracket of a container. */
 static inline const char *read_value(struct scan *s, const char *p)
 {
+    struct json_member *m = &s->path[s->depth];
     enum json_kind kind = kind_of(*p);
-    struct json_text text = {.at = p};
-    if (s->depth == 0) {
-        s->kind = kind;
-    } else if (told(s)) {
-        s->path[s->depth - 1].kind = kind;
-        s->path[s->depth - 1].value = text;
-    }
+    m->kind = kind;
+    m->value.at = p;
+    m->value.len = 0;
+    m->value.escaped = false;
     switch (kind) {
     case JSON_OBJECT:
     case JSON_ARRAY:
         return open_container(s, p);
     case JSON_STRING:
-        p = read_string(s, p + 1, &text);
+        p = read_string(s, p + 1, &m->value);
         break;
     case JSON_NUMBER:
         p = read_number(s, p);
@@ -384,8 +386,8 @@ static inline const char *read_value(struct scan *s, const char *p)
         return no_value(s, p);
     }
     s->fresh = false;
-    if (p != NULL && told(s)) {
-        tell(s, text, p);
+    if (p != NULL) {
+        tell(s, p);
     }
     return p;
 }
@@ -397,13 +399,14 @@ static inline const char *read_name(struct scan *s, const char *p)
                       *p == '}' ? "a comma is followed by no member"
                                 : "a member does not begin with a quote");
     }
-    struct json_text name;
-    p = read_string(s, p + 1, &name);
-    if (p == NULL || !remember_name(s, name)) {
+    struct json_member *m = &s->path[s->depth];
+    p = read_string(s, p + 1, &m->name);
+    if (p == NULL) {
         return NULL;
     }
-    if (told(s)) {
-        s->path[s->depth - 1].name = name;
+    m->hash = hash_name(m->name, s->end);
+    if (!remember_name(s, m)) {
+        return NULL;
     }
     p = skip_space(p, s->end);
     if (p == s->end) {
@@ -438,9 +441,9 @@ static inline const char *read_next(struct scan *s, const char *p)
         }
     }
     if (array) {
-        if (told(s)) {
-            s->path[s->depth - 1].name = (struct json_text){0};
-        }
+        s->path[s->depth].name.at = NULL;
+        s->path[s->depth].name.len = 0;
+        s->path[s->depth].name.escaped = false;
     } else {
         p = read_name(s, p);
         if (p == NULL) {
@@ -461,7 +464,7 @@ enum json_result json_scan(const char *text, size_t len, json_member_fn *member,
     s.end = text + len;
     s.member = member;
     s.arg = arg;
-    s.kind = JSON_NONE;
+    s.path[0].kind = JSON_NONE;
     s.fault = (struct json_fault){.result = JSON_OK};
     s.depth = 0;
     s.fresh = false;
@@ -473,7 +476,7 @@ enum json_result json_scan(const char *text, size_t len, json_member_fn *member,
     while (p != NULL && s.depth > 0) {
         p = read_next(&s, p);
     }
-    end->kind = s.kind;
+    end->kind = s.path[0].kind;
     end->offset = (size_t)((p != NULL ? p : s.fault.at) - text);
     end->sentence = s.fault.sentence;
     return s.fault.result;

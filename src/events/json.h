@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 /* Most objects and arrays inside one another; the outermost one counts. */
 #define JSON_DEPTH_MAX 64
@@ -48,6 +50,7 @@ struct json_member {
     struct json_text name; /* at is NULL for an element of an array */
     struct json_text value;
     enum json_kind kind;
+    uint32_t hash; /* json_hash of the name; undefined without one */
 };
 
 /* How deep json_member_fn looks: a member of an object in an array that is a
@@ -88,7 +91,25 @@ size_t json_next(struct json_text *text, char out[4]);
  * added, and decoded text may contain one. The number of bytes put there. */
 size_t json_decode(struct json_text text, char *out, size_t cap);
 
-bool json_equal(struct json_text a, struct json_text b);
-bool json_equals(struct json_text text, const char *literal);
+/* A hash of the decoded text. Not one an attacker could not collide. */
+uint32_t json_hash(struct json_text text);
+
+/* Are the texts equal once decoded? json_equal takes the short way if neither
+ * has escapes. */
+bool json_equal_decoded(struct json_text a, struct json_text b);
+
+static inline bool json_equal(struct json_text a, struct json_text b)
+{
+    if (a.escaped || b.escaped) {
+        return json_equal_decoded(a, b);
+    }
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+static inline bool json_equals(struct json_text text, const char *literal)
+{
+    return json_equal(text,
+                      (struct json_text){literal, strlen(literal), false});
+}
 
 #endif

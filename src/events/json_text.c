@@ -235,11 +235,8 @@ size_t json_decode(struct json_text text, char *out, size_t cap)
     return len;
 }
 
-bool json_equal(struct json_text a, struct json_text b)
+bool json_equal_decoded(struct json_text a, struct json_text b)
 {
-    if (!a.escaped && !b.escaped) {
-        return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
-    }
     char c[4];
     char d[4];
     for (;;) {
@@ -251,10 +248,4 @@ bool json_equal(struct json_text a, struct json_text b)
             return true;
         }
     }
-}
-
-bool json_equals(struct json_text text, const char *literal)
-{
-    return json_equal(text,
-                      (struct json_text){literal, strlen(literal), false});
 }

@@ -3,15 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define POINTER_SIZE 32
-
 /* An object being held against a table. */
 struct hearing {
     struct judge *judge;
     const struct table *table;
     const struct seen *seen;
     struct json_text object;
-    char pointer[POINTER_SIZE]; /* JSON Pointer of the object */
+    int product; /* its index in productList; -1: the event itself */
     struct event_finding *finding;
 };
 
@@ -25,8 +23,8 @@ void judge_init(struct judge *j, const struct event_checks *checks,
     j->products_asked = false;
     j->warning = false;
     j->products_finding.fault = EVENT_OK;
-    memset(j->event.has, 0, sizeof j->event.has);
-    memset(j->product.has, 0, sizeof j->product.has);
+    j->event.has = (struct ids){{0}};
+    j->product.has = (struct ids){{0}};
 }
 
 /* Misspelt members. */
@@ -40,7 +38,7 @@ static void look_for_similar(void *arg, const struct json_member *path,
                              unsigned depth)
 {
     struct similar *similar = arg;
-    const char *meant = depth == 1 ? catalogue_similar(path->name) : NULL;
+    const char *meant = depth == 1 ? catalogue_similar(path) : NULL;
     if (meant != NULL && strcmp(meant, similar->member) == 0) {
         similar->found = path->name;
     }
@@ -69,6 +67,19 @@ static size_t offset_of(const struct judge *j, const struct json_member *value)
     return value->kind == JSON_STRING ? offset - 1 : offset;
 }
 
+/* The JSON Pointer of a member, or of a basket product if member is empty. No
+ * name here needs escaping. */
+static void write_path(char path[EVENT_PATH_SIZE], int product,
+                       const char *member, int len)
+{
+    char parent[32] = "";
+    if (product >= 0) {
+        (void)snprintf(parent, sizeof parent, "/productList/%d", product);
+    }
+    (void)snprintf(path, EVENT_PATH_SIZE, "%s%s%.*s", parent,
+                   len > 0 ? "/" : "", len, member);
+}
+
 static void report(const struct hearing *h, const struct rule *rule,
                    enum event_fault fault, const struct json_member *value)
 {
@@ -76,8 +87,8 @@ static void report(const struct hearing *h, const struct rule *rule,
     finding->fault = fault;
     finding->offset = value != NULL ? offset_of(h->judge, value)
                                     : (size_t)(h->object.at - h->judge->text);
-    (void)snprintf(finding->path, sizeof finding->path, "%s/%s", h->pointer,
-                   rule->member);
+    write_path(finding->path, h->product, rule->member,
+               (int)strlen(rule->member));
     if (value == NULL) {
         explain_missing(h, rule, finding->message, sizeof finding->message);
     } else {
@@ -93,8 +104,6 @@ static enum fit fit_of(const struct hearing *h, const struct rule *rule,
     *fault = EVENT_MISSING;
     if (value != NULL) {
         fit = rule_fit(rule, value, fault);
-    } else if (rule->need == OPTIONAL) {
-        fit = FITS;
     }
     if (fit == FITS_NOT && (h->table->newer || (*fault == EVENT_MISSING &&
                                                 rule->need == EXPECTED))) {
@@ -103,12 +112,9 @@ static enum fit fit_of(const struct hearing *h, const struct rule *rule,
     return fit;
 }
 
-static bool keeps_rule(const struct hearing *h, const struct rule *rule)
+static bool judge_value(const struct hearing *h, const struct rule *rule,
+                        const struct json_member *value)
 {
-    const struct json_member *value = seen_member(h->seen, rule->id);
-    if (value == NULL && rule->need == OPTIONAL) {
-        return true;
-    }
     enum event_fault fault;
     enum fit fit = fit_of(h, rule, value, &fault);
     if (fit == FITS) {
@@ -123,6 +129,13 @@ static bool keeps_rule(const struct hearing *h, const struct rule *rule)
         h->judge->checks->warn(h->judge->checks->arg, h->finding);
     }
     return tolerated;
+}
+
+static inline bool keeps_rule(const struct hearing *h, const struct rule *rule)
+{
+    const struct json_member *value = seen_member(h->seen, rule->id);
+    return (value == NULL && rule->need == OPTIONAL) ||
+           judge_value(h, rule, value);
 }
 
 static bool keeps_table(const struct hearing *h)
@@ -142,7 +155,7 @@ static void product_is_no_object(struct hearing *h,
 {
     h->finding->fault = EVENT_TYPE;
     h->finding->offset = offset_of(h->judge, product);
-    (void)snprintf(h->finding->path, sizeof h->finding->path, "%s", h->pointer);
+    write_path(h->finding->path, h->product, "", 0);
     (void)snprintf(h->finding->message, sizeof h->finding->message,
                    "a basket product must be an object");
 }
@@ -157,9 +170,9 @@ static void judge_product(struct judge *j, const struct json_member *product)
         .table = &catalogue_product,
         .seen = &j->product,
         .object = product->value,
+        .product = j->products,
         .finding = &j->products_finding,
     };
-    (void)snprintf(h.pointer, sizeof h.pointer, "/productList/%u", j->products);
     if (product->kind != JSON_OBJECT) {
         product_is_no_object(&h, product);
     } else if (keeps_table(&h)) {
@@ -169,15 +182,22 @@ static void judge_product(struct judge *j, const struct json_member *product)
 
 static bool in_product_list(const struct json_member *path)
 {
-    return path[0].kind == JSON_ARRAY &&
-           json_equals(path[0].name, "productList");
+    static const struct json_text name = {.at = "productList", .len = 11};
+    return path[0].kind == JSON_ARRAY && json_equal(path[0].name, name);
 }
 
 static void remember(struct seen *seen, const struct json_member *member)
 {
-    uint8_t id = catalogue_member(member->name);
-    seen->has[id] = true;
-    seen->member[id] = *member;
+    if (member->name.at == NULL) {
+        return;
+    }
+    uint8_t id = catalogue_member(member);
+    ids_add(&seen->has, id);
+    struct json_member *kept = &seen->member[id];
+    kept->kind = member->kind;
+    kept->value.at = member->value.at;
+    kept->value.len = member->value.len;
+    kept->value.escaped = member->value.escaped;
 }
 
 void judge_member(void *arg, const struct json_member *path, unsigned depth)
@@ -191,7 +211,7 @@ void judge_member(void *arg, const struct json_member *path, unsigned depth)
         } else if (depth == 2) {
             judge_product(j, &path[1]);
             j->products++;
-            memset(j->product.has, 0, sizeof j->product.has);
+            j->product.has = (struct ids){{0}};
         }
     }
 }
@@ -274,6 +294,7 @@ bool judge_event(struct judge *j, size_t len, struct event_finding *finding)
         .judge = j,
         .seen = &j->event,
         .object = {.at = j->text, .len = len},
+        .product = -1,
         .finding = finding,
     };
     const struct table *tables;
@@ -295,10 +316,10 @@ bool judge_event(struct judge *j, size_t len, struct event_finding *finding)
 
 /* Warnings. */
 
-static void warn_of_spelling(struct judge *j, const char *pointer,
+static void warn_of_spelling(struct judge *j, int product,
                              const struct json_member *member)
 {
-    const char *meant = catalogue_similar(member->name);
+    const char *meant = catalogue_similar(member);
     if (meant == NULL) {
         return;
     }
@@ -307,8 +328,7 @@ static void warn_of_spelling(struct judge *j, const char *pointer,
         .offset = (size_t)(member->name.at - j->text) - 1,
     };
     int len = (int)member->name.len;
-    (void)snprintf(finding.path, sizeof finding.path, "%s/%.*s", pointer, len,
-                   member->name.at);
+    write_path(finding.path, product, member->name.at, len);
     (void)snprintf(finding.message, sizeof finding.message,
                    "%.*s is no member of the guide; %s is", len,
                    member->name.at, meant);
@@ -320,12 +340,10 @@ static void warn_of_member(void *arg, const struct json_member *path,
 {
     struct judge *j = arg;
     if (depth == 1) {
-        warn_of_spelling(j, "", path);
+        warn_of_spelling(j, -1, path);
     } else if (j->products_asked && in_product_list(path)) {
-        char pointer[POINTER_SIZE];
-        (void)snprintf(pointer, sizeof pointer, "/productList/%u", j->products);
         if (depth == 3) {
-            warn_of_spelling(j, pointer, &path[2]);
+            warn_of_spelling(j, j->products, &path[2]);
         }
         judge_member(j, path, depth);
     }

@@ -12,8 +12,9 @@
 
 /* The members of one object that the catalogue knows, by id. */
 struct seen {
-    bool has[CATALOGUE_MEMBERS];
-    struct json_member member[CATALOGUE_MEMBERS]; /* set where has is */
+    struct ids has;
+    struct json_member member[CATALOGUE_MEMBERS]; /* where has is set; without
+ name */
 };
 
 struct judge {
@@ -21,7 +22,7 @@ struct judge {
     const char *text;    /* the event; offsets count from here */
     struct seen event;   /* its own members */
     struct seen product; /* those of the basket product being read */
-    unsigned products;   /* basket products read so far */
+    int products;        /* basket products read so far */
     bool products_asked; /* the event has a productList */
     bool warning;        /* second pass: say what was tolerated */
     struct event_finding products_finding; /* the first in productList */
@@ -46,7 +47,7 @@ void judge_warn(struct judge *j, size_t len);
 static inline const struct json_member *seen_member(const struct seen *seen,
                                                     unsigned id)
 {
-    return seen->has[id] ? &seen->member[id] : NULL;
+    return ids_have(&seen->has, id) ? &seen->member[id] : NULL;
 }
 
 #endif
