@@ -21,7 +21,6 @@ struct watch {
     uv_poll_t poll;
     struct multi *m;
     curl_socket_t socket;
-    int events;
 };
 
 static void finish_closing(struct multi *m)
@@ -83,16 +82,13 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
     struct watch *w = poll->data;
     int ready = 0;
     if (status < 0) {
-        /* libuv stops watching a socket with an error. An answer may still be
-         * waiting in it: let curl read before it gives up. */
+        /* libuv has stopped watching a socket with an error. An answer may
+         * still be waiting in it: curl reads what there is, then fails. */
         ready = CURL_CSELECT_ERR | CURL_CSELECT_IN | CURL_CSELECT_OUT;
     }
     ready |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
     ready |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
     run_transfers(w->m, w->socket, ready);
-    if (status < 0 && !uv_is_closing((uv_handle_t *)&w->poll)) {
-        (void)uv_poll_start(&w->poll, w->events, socket_ready);
-    }
 }
 
 static struct watch *watch_socket(struct multi *m, curl_socket_t socket)
@@ -128,9 +124,9 @@ static int socket_wanted(CURL *easy, curl_socket_t socket, int what, void *arg,
     /* Without a watch the one transfer runs into its timeout; an error from
      * here would end all transfers for good. */
     if (w != NULL) {
-        w->events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
-                    ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
-        (void)uv_poll_start(&w->poll, w->events, socket_ready);
+        int events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                     ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
+        (void)uv_poll_start(&w->poll, events, socket_ready);
     }
     return 0;
 }

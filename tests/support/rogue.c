@@ -51,35 +51,50 @@ static void stall(struct rogue *r, int fd)
     r->stalled[r->stalled_count++] = fd;
 }
 
+/* A new connection; one that was kept stays open but is not heard again. */
+static int take_connection(struct rogue *r)
+{
+    if (r->kept >= 0) {
+        stall(r, r->kept);
+        r->kept = -1;
+    }
+    r->connections++;
+    return accept(r->listener, NULL, NULL);
+}
+
+/* The kept connection, unless its client has gone: then -1. */
+static int reuse_connection(struct rogue *r)
+{
+    int fd = r->kept;
+    char byte;
+    r->kept = -1;
+    if (recv(fd, &byte, 1, MSG_PEEK) == 1) {
+        return fd;
+    }
+    (void)close(fd);
+    return -1;
+}
+
 /* The connection on which the next request comes; -1 when it is time to stop.
  */
 static int next_connection(struct rogue *r)
 {
-    for (;;) {
+    int fd = -1;
+    while (fd < 0) {
         struct pollfd fds[] = {{r->stop[0], POLLIN, 0},
                                {r->listener, POLLIN, 0},
                                {r->kept, POLLIN, 0}};
         (void)poll(fds, 3, -1);
-        int kept = r->kept;
-        char byte;
         if (fds[0].revents != 0) {
             return -1;
         }
         if (fds[2].revents != 0) {
-            r->kept = -1;
-            if (recv(kept, &byte, 1, MSG_PEEK) == 1) {
-                return kept;
-            }
-            (void)close(kept);
+            fd = reuse_connection(r);
         } else if (fds[1].revents != 0) {
-            if (kept >= 0) {
-                stall(r, kept);
-                r->kept = -1;
-            }
-            r->connections++;
-            return accept(r->listener, NULL, NULL);
+            fd = take_connection(r);
         }
     }
+    return fd;
 }
 
 static bool read_byte(struct rogue *r, int fd, struct request *request)

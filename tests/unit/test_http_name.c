@@ -1,0 +1,77 @@
+/* Names that the resolver does not answer: its call is replaced by one that
+ * hangs until the test lets it go. */
+#include <netdb.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "support/client.h"
+
+static sem_t asked, released;
+
+/* What libcurl calls, from a thread of its own. */
+__attribute__((visibility("default"))) int
+getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+            struct addrinfo **result)
+{
+    (void)name, (void)service, (void)hints, (void)result;
+    (void)sem_post(&asked);
+    (void)sem_wait(&released);
+    return EAI_AGAIN;
+}
+
+static struct client client;
+
+static int set_up(void **state)
+{
+    client_init(&client);
+    client_aim(&client, "http", "spool.test", 80);
+    *state = &client;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    client_finish(*state);
+    return 0;
+}
+
+static void a_hanging_lookup_does_not_hold_up_the_deadline(void **state)
+{
+    struct client *c = *state;
+    c->options.total_timeout_ms = 100;
+    const struct reply *r = client_ask(c, "[]");
+    assert_int_equal(r->transport, TRANSPORT_UNSENT);
+    assert_int_equal(r->http, 0);
+    assert_int_equal(sem_trywait(&asked), 0);
+    (void)sem_post(&released);
+}
+
+static void a_hanging_lookup_does_not_hold_up_a_cancellation(void **state)
+{
+    struct client *c = *state;
+    struct http_post *post = client_start(c, "[]", 2);
+    while (sem_trywait(&asked) != 0) {
+        (void)uv_run(&c->loop, UV_RUN_NOWAIT);
+    }
+    http_cancel(c->http, post);
+    client_finish(c);
+    client_init(c); /* for the fixture's end */
+    (void)sem_post(&released);
+}
+
+#define FACT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FACT(a_hanging_lookup_does_not_hold_up_the_deadline),
+        FACT(a_hanging_lookup_does_not_hold_up_a_cancellation),
+    };
+    (void)sem_init(&asked, 0, 0);
+    (void)sem_init(&released, 0, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,224 @@
+/* Certificates, against the s_server of the openssl command; without that
+ * command the tests are skipped and say so. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/client.h"
+
+extern char **environ;
+
+struct fixture {
+    struct client client;
+    char dir[32], key[64], certificate[64];
+    bool have_openssl;
+    pid_t server;
+    int to_server; /* what it is to answer */
+};
+
+static struct fixture fixture;
+
+/* The words of command, separated by spaces; -1 if it cannot be started. */
+static pid_t start_command(char *command, int in, int out)
+{
+    char *argv[32];
+    size_t n = 0;
+    char *rest = command;
+    while ((argv[n] = strtok_r(rest, " ", &rest)) != NULL) {
+        n++;
+        assert_true(n < sizeof argv / sizeof *argv);
+    }
+    posix_spawn_file_actions_t files;
+    pid_t pid = -1;
+    (void)posix_spawn_file_actions_init(&files);
+    if (in >= 0) {
+        (void)posix_spawn_file_actions_adddup2(&files, in, 0);
+    }
+    if (out >= 0) {
+        (void)posix_spawn_file_actions_adddup2(&files, out, 1);
+    }
+    (void)posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
+    if (posix_spawnp(&pid, argv[0], &files, NULL, argv, environ) != 0) {
+        pid = -1;
+    }
+    (void)posix_spawn_file_actions_destroy(&files);
+    return pid;
+}
+
+static bool make_certificate(struct fixture *f)
+{
+    char command[512];
+    int status = -1;
+    (void)snprintf(command, sizeof command,
+                   "openssl req -x509 -newkey ec -nodes -days 2 "
+                   "-pkeyopt ec_paramgen_curve:P-256 -subj /CN=spool-test "
+                   "-addext subjectAltName=IP:127.0.0.1 -keyout %s -out %s",
+                   f->key, f->certificate);
+    pid_t pid = start_command(command, -1, -1);
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static int make_files(void **state)
+{
+    struct fixture *f = &fixture;
+    (void)strcpy(f->dir, "/tmp/spool-tls-XXXXXX");
+    if (mkdtemp(f->dir) == NULL) {
+        return -1;
+    }
+    (void)snprintf(f->key, sizeof f->key, "%s/key.pem", f->dir);
+    (void)snprintf(f->certificate, sizeof f->certificate, "%s/cert.pem",
+                   f->dir);
+    f->have_openssl = make_certificate(f);
+    *state = f;
+    return 0;
+}
+
+static int remove_files(void **state)
+{
+    struct fixture *f = *state;
+    (void)unlink(f->key);
+    (void)unlink(f->certificate);
+    return rmdir(f->dir);
+}
+
+/* The server's "ACCEPT 127.0.0.1:PORT". */
+static int read_port(int fd)
+{
+    FILE *lines = fdopen(fd, "r");
+    char line[128];
+    int port = 0;
+    assert_non_null(lines);
+    while (port == 0 && fgets(line, sizeof line, lines) != NULL) {
+        (void)sscanf(line, "ACCEPT 127.0.0.1:%d", &port);
+    }
+    (void)fclose(lines);
+    return port;
+}
+
+static void start_server(struct fixture *f, const char *option)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\n"
+                                 "Content-Length: 2\r\n\r\n{}";
+    char command[512];
+    (void)snprintf(command, sizeof command,
+                   "openssl s_server -accept 127.0.0.1:0 -key %s -cert %s "
+                   "-cipher DEFAULT:@SECLEVEL=0 %s",
+                   f->key, f->certificate, option);
+    int in[2];
+    int out[2];
+    if (!f->have_openssl) {
+        print_message("skipped: the openssl command is not installed\n");
+        skip();
+    }
+    assert_int_equal(pipe(in) | pipe(out), 0);
+    (void)fcntl(in[1], F_SETFD, FD_CLOEXEC);
+    f->to_server = in[1];
+    f->server = start_command(command, in[0], out[1]);
+    (void)close(in[0]);
+    (void)close(out[1]);
+    assert_true(f->server > 0);
+    int port = read_port(out[0]);
+    assert_true(port > 0);
+    client_aim(&f->client, "https", "127.0.0.1", port);
+    assert_int_equal(write(in[1], answer, sizeof answer - 1),
+                     sizeof answer - 1);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = *state;
+    f->server = -1;
+    client_init(&f->client);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    client_finish(&f->client);
+    if (f->server > 0) {
+        (void)kill(f->server, SIGKILL);
+        (void)waitpid(f->server, NULL, 0);
+        (void)close(f->to_server);
+    }
+    return 0;
+}
+
+static void assert_untrusted(const struct reply *reply)
+{
+    assert_int_equal(reply->transport, TRANSPORT_UNTRUSTED);
+    assert_int_equal(reply->http, 0);
+    assert_string_not_equal(reply->error, "");
+}
+
+static void a_certificate_of_a_known_authority_is_accepted(void **state)
+{
+    struct fixture *f = *state;
+    start_server(f, "");
+    f->client.options.ca_file = f->certificate;
+    const struct reply *r = client_ask(&f->client, "[]");
+    assert_string_equal(r->error, "");
+    assert_int_equal(r->transport, TRANSPORT_OK);
+    assert_int_equal(r->http, 200);
+}
+
+static void a_self_signed_certificate_is_not_trusted(void **state)
+{
+    struct fixture *f = *state;
+    start_server(f, "");
+    assert_untrusted(client_ask(&f->client, "[]"));
+}
+
+static void a_certificate_for_another_name_is_not_trusted(void **state)
+{
+    struct fixture *f = *state;
+    start_server(f, "");
+    f->client.options.ca_file = f->certificate;
+    /* The same machine under a name that the certificate does not hold. */
+    char *host = strstr(f->client.url, "127.0.0.1");
+    assert_non_null(host);
+    memcpy(host, "localhost", strlen("localhost"));
+    assert_untrusted(client_ask(&f->client, "[]"));
+}
+
+static void without_the_authorities_file_nobody_is_trusted(void **state)
+{
+    struct fixture *f = *state;
+    start_server(f, "");
+    f->client.options.ca_file = "/nonexistent/ca.pem";
+    assert_untrusted(client_ask(&f->client, "[]"));
+}
+
+static void an_outdated_protocol_is_not_spoken(void **state)
+{
+    struct fixture *f = *state;
+    start_server(f, "-tls1_1");
+    f->client.options.ca_file = f->certificate;
+    const struct reply *r = client_ask(&f->client, "[]");
+    assert_int_equal(r->transport, TRANSPORT_UNSENT);
+    assert_int_equal(r->http, 0);
+}
+
+#define FACT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FACT(a_certificate_of_a_known_authority_is_accepted),
+        FACT(a_self_signed_certificate_is_not_trusted),
+        FACT(a_certificate_for_another_name_is_not_trusted),
+        FACT(without_the_authorities_file_nobody_is_trusted),
+        FACT(an_outdated_protocol_is_not_spoken),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
