@@ -25,6 +25,20 @@ static void crc32c_gives_the_rfc_3720_values(void **state)
     assert_int_equal(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xE3069283);
 }
 
+static void the_table_and_the_instruction_agree(void **state)
+{
+    (void)state;
+    unsigned char bytes[64];
+    struct rng r = {1};
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (unsigned char)rng_next(&r);
+    }
+    for (size_t n = 0; n <= sizeof bytes; n++) {
+        assert_int_equal(crc32c(5, bytes, n), crc32c_by_table(5, bytes, n));
+    }
+    assert_int_equal(crc32c_by_table(0, "123456789", 9), 0xE3069283);
+}
+
 static void fail_keeps_a_cut_sentence_utf8(void **state)
 {
     (void)state;
@@ -96,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_gives_the_rfc_3720_values),
+        cmocka_unit_test(the_table_and_the_instruction_agree),
         cmocka_unit_test(fail_keeps_a_cut_sentence_utf8),
         cmocka_unit_test(fail_errno_tells_a_full_disk_from_a_broken_one),
         cmocka_unit_test(a_buffer_never_passes_its_limit),
