@@ -26,13 +26,7 @@ enum spool_status writer_open(struct writer *w, const char *path,
         db_close(&w->db);
         return status;
     }
-    /* The hooks point into the struct, which stays where it is from here. */
-    pthread_condattr_t monotonic;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&w->lock, NULL);
-    (void)pthread_cond_init(&w->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
     return SPOOL_OK;
 }
 
@@ -44,7 +38,6 @@ void writer_close(struct writer *w)
     db_close(&w->checkpoint);
     db_close(&w->db);
     (void)pthread_mutex_destroy(&w->lock);
-    (void)pthread_cond_destroy(&w->changed);
 }
 
 /* SQLite before 3.51.3 loses commits when a checkpoint runs beside a writer
@@ -88,10 +81,20 @@ static enum spool_status run_jobs(struct db *db, struct write_job *jobs,
     return SPOOL_OK;
 }
 
-static void lead(struct writer *w, struct write_job *jobs)
+/* One transaction. True when its commit is unknown. */
+static bool lead(struct writer *w, struct write_job *jobs)
 {
     struct spool_error why = {0};
-    enum spool_status status = db_check_in_place(&w->db, &why);
+    enum spool_status status = SPOOL_OK;
+    if (w->dead) { /* only a leader writes it, and one leads at a time */
+        status = failed(&why, SPOOL_UNKNOWN,
+                        "%s takes nothing more since a commit failed "
+                        "half-way; close the spool and open it again",
+                        w->db.path);
+    }
+    if (status == SPOOL_OK) {
+        status = db_check_in_place(&w->db, &why);
+    }
     if (status == SPOOL_OK) {
         status = db_begin(&w->db, &why);
     }
@@ -106,26 +109,37 @@ static void lead(struct writer *w, struct write_job *jobs)
     if (status != SPOOL_OK) {
         fail_all(jobs, &why);
     }
-    w->dead = status == SPOOL_UNKNOWN;
+    return status == SPOOL_UNKNOWN;
+}
+
+static void wait_on(sem_t *s)
+{
+    while (sem_wait(s) != 0) { /* a signal */
+    }
 }
 
 /* Waits a moment for the threads that shared the last commit: they were woken
- * by it and most are on their way back. */
+ * by it and most are on their way back. Called and returns with the lock. */
 static void gather(struct writer *w)
 {
     if (w->waiting >= w->crowd) {
         return;
     }
+    sem_t here;
     struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    (void)sem_init(&here, 0, 0);
+    (void)clock_gettime(CLOCK_REALTIME, &until); /* sem_timedwait's clock */
     until.tv_nsec += GATHER_NS;
     if (until.tv_nsec >= 1000000000L) {
         until.tv_nsec -= 1000000000L;
         until.tv_sec++;
     }
-    while (w->waiting < w->crowd &&
-           pthread_cond_timedwait(&w->changed, &w->lock, &until) == 0) {
-    }
+    w->gathered = &here;
+    (void)pthread_mutex_unlock(&w->lock);
+    (void)sem_timedwait(&here, &until);
+    (void)pthread_mutex_lock(&w->lock);
+    w->gathered = NULL;
+    (void)sem_destroy(&here);
 }
 
 static struct write_job *take_jobs(struct writer *w)
@@ -138,28 +152,48 @@ static struct write_job *take_jobs(struct writer *w)
     return jobs;
 }
 
-/* Called and returns with the lock held. */
+static void release(struct write_job *jobs)
+{
+    for (struct write_job *j = jobs, *next; j != NULL; j = next) {
+        next = j->next; /* from the post on the job is its thread's again */
+        j->done = true;
+        (void)sem_post(&j->woken);
+    }
+}
+
+/* Called and returns with the lock held. Whoever waits when it is over leads
+ * next. */
 static void lead_once(struct writer *w)
 {
     w->leading = true;
     gather(w);
     struct write_job *jobs = take_jobs(w);
     (void)pthread_mutex_unlock(&w->lock);
-    lead(w, jobs);
-    (void)pthread_mutex_lock(&w->lock);
-    for (struct write_job *j = jobs, *next; j != NULL; j = next) {
-        next = j->next; /* the job is its thread's again once it is done */
-        j->done = true;
-    }
-    if (w->db.wal_frames >= WAL_FRAMES_MAX && !w->dead) {
-        /* Those who waited have their answer before the file is tidied. */
-        (void)pthread_cond_broadcast(&w->changed);
-        (void)pthread_mutex_unlock(&w->lock);
+    bool dead = lead(w, jobs);
+    /* Those who waited have their answer before the file is tidied. */
+    release(jobs);
+    if (w->db.wal_frames >= WAL_FRAMES_MAX && !dead) {
         checkpoint_locked(w);
-        (void)pthread_mutex_lock(&w->lock);
     }
+    (void)pthread_mutex_lock(&w->lock);
+    w->dead = w->dead || dead;
     w->leading = false;
-    (void)pthread_cond_broadcast(&w->changed);
+    if (w->first != NULL) {
+        (void)sem_post(&w->first->woken);
+        w->leading = true; /* in the name of the one who was woken */
+    }
+}
+
+/* Puts a job into the queue; true if its thread is to lead. */
+static bool enqueue(struct writer *w, struct write_job *job)
+{
+    *w->last = job;
+    w->last = &job->next;
+    w->waiting++;
+    if (w->gathered != NULL && w->waiting >= w->crowd) {
+        (void)sem_post(w->gathered);
+    }
+    return !w->leading;
 }
 
 enum spool_status writer_run(struct writer *w,
@@ -168,28 +202,20 @@ enum spool_status writer_run(struct writer *w,
                              void *arg, struct spool_error *err)
 {
     struct write_job job = {.run = run, .arg = arg};
+    (void)sem_init(&job.woken, 0, 0);
     (void)pthread_mutex_lock(&w->lock);
-    if (w->dead) {
+    if (!enqueue(w, &job)) {
         (void)pthread_mutex_unlock(&w->lock);
-        return failed(err, SPOOL_UNKNOWN,
-                      "%s takes nothing more since a commit failed half-way; "
-                      "close the spool and open it again",
-                      w->db.path);
-    }
-    *w->last = &job;
-    w->last = &job.next;
-    w->waiting++;
-    if (w->leading && w->waiting == w->crowd) {
-        (void)pthread_cond_broadcast(&w->changed); /* ends the gathering */
-    }
-    while (!job.done) {
-        if (w->leading) {
-            (void)pthread_cond_wait(&w->changed, &w->lock);
-        } else {
-            lead_once(w);
+        wait_on(&job.woken);
+        if (!job.done) {
+            (void)pthread_mutex_lock(&w->lock);
         }
     }
-    (void)pthread_mutex_unlock(&w->lock);
+    if (!job.done) {
+        lead_once(w);
+        (void)pthread_mutex_unlock(&w->lock);
+    }
+    (void)sem_destroy(&job.woken);
     if (job.status != SPOOL_OK) {
         return failed(err, job.status, "%s", job.error.message);
     }

@@ -12,6 +12,7 @@
 #define OUTBOX_WRITER_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "outbox/db.h"
 
@@ -19,21 +20,24 @@ struct write_job {
     /* Runs on some thread that is inside writer_run. */
     enum spool_status (*run)(struct db *db, void *arg, struct spool_error *err);
     void *arg;
-    /* The writer's. */
     enum spool_status status;
     struct spool_error error;
     bool done;
+    /* Posted once: the job is done, or its thread is to lead. A semaphore of
+     * each job's own, since one condition for all would wake sixteen threads to
+     * queue for one mutex. */
+    sem_t woken;
     struct write_job *next;
 };
 
 struct writer {
-    struct db db;         /* used by the leader alone */
-    struct db checkpoint; /* likewise */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    struct db db;                    /* used by the leader alone */
+    struct db checkpoint;            /* likewise */
+    pthread_mutex_t lock;            /* over what follows */
     struct write_job *first, **last; /* waiting */
     unsigned waiting;
-    unsigned crowd; /* jobs in the last commit: who is likely to come again */
+    unsigned crowd;  /* jobs in the last commit: who is likely to come again */
+    sem_t *gathered; /* posted when the crowd is there; NULL: nobody waits */
     bool leading;
     bool dead; /* a commit is unknown: nothing is accepted any more */
 };
