@@ -1,0 +1,388 @@
+/* Ratios of our work against a baseline measured in the same run:
+ *
+ *   spool-bench [--events N] [--depth N] [--dir DIR] [--only WORD]
+ *
+ * DIR must be on a real disk: a RAM file system has no sync to pay for. */
+#define _DEFAULT_SOURCE /* mkdtemp */
+#include "bench.h"
+
+#include <dirent.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "outbox/inspect.h"
+#include "spool/flusher.h"
+#include "spool/handle.h"
+
+#define BATCH 500
+
+struct options {
+    size_t events;     /* of a bulk put and a drain */
+    size_t depth;      /* pending, for the deep runs; 0 leaves them out */
+    const char *dir;   /* work in here */
+    const char *only;  /* NULL: everything */
+    const char *event; /* 300 bytes */
+    size_t len;
+};
+
+double bench_now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+void bench_must(int ok, const char *what)
+{
+    if (!ok) {
+        (void)fprintf(stderr, "spool-bench: no %s\n", what);
+        exit(1);
+    }
+}
+
+static void must(enum spool_status status, const struct spool_error *err)
+{
+    bench_must(status == SPOOL_OK, err->message);
+}
+
+/* bar 0: none is set. */
+static void print_row(const char *work, double ours, double base, double bar)
+{
+    double ratio = ours / base;
+    (void)printf("%-46s %12.0f %12.0f %7.2f %6.2f %s\n", work, ours, base,
+                 ratio, bar,
+                 bar == 0.0     ? ""
+                 : ratio >= bar ? "ok"
+                                : "BELOW");
+    (void)fflush(stdout);
+}
+
+static bool wanted(const struct options *o, const char *word)
+{
+    return o->only == NULL || strcmp(o->only, word) == 0;
+}
+
+static void make_path(const struct options *o, const char *name, char *out,
+                      size_t size)
+{
+    static const char *const ends[] = {"", "-wal", "-shm", "-flusher"};
+    char path[600];
+    (void)snprintf(out, size, "%s/%s", o->dir, name);
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", out, ends[i]);
+        (void)unlink(path);
+    }
+}
+
+static struct spool *open_spool(const char *path)
+{
+    struct spool_options options;
+    struct spool *spool;
+    struct spool_error err;
+    spool_options_default(&options);
+    options.path = path;
+    must(spool_open(&options, &spool, &err), &err);
+    return spool;
+}
+
+/* Events a second. */
+static double bulk_put(const struct options *o, struct spool *spool, size_t n,
+                       enum spool_check check)
+{
+    static struct spool_event events[1000];
+    static struct spool_receipt receipts[1000];
+    struct spool_put_options options = {check};
+    struct spool_error err;
+    for (size_t i = 0; i < 1000; i++) {
+        events[i] = (struct spool_event){o->event, o->len};
+    }
+    double start = bench_now();
+    for (size_t done = 0; done < n; done += 1000) {
+        size_t now = n - done < 1000 ? n - done : 1000;
+        must(spool_put_many(spool, events, now, &options, receipts, &err),
+             &err);
+    }
+    return (double)n / (bench_now() - start);
+}
+
+static void bench_bulk(const struct options *o)
+{
+    char path[512];
+    struct spool *spool;
+    make_path(o, "base.db", path, sizeof path);
+    double base = baseline_insert(path, o->event, o->len, o->events, 1000);
+    make_path(o, "off.db", path, sizeof path);
+    spool = open_spool(path);
+    double off = bulk_put(o, spool, o->events, SPOOL_CHECK_OFF);
+    spool_close(spool);
+    make_path(o, "strict.db", path, sizeof path);
+    spool = open_spool(path);
+    double strict = bulk_put(o, spool, o->events, SPOOL_CHECK_STRICT);
+    spool_close(spool);
+    print_row("bulk put, 1,000 a commit, checked", strict, base, 0.5);
+    print_row("bulk put, 1,000 a commit, checked as JSON", off, base, 0.0);
+}
+
+struct putter {
+    const struct options *o;
+    struct spool *spool;
+    size_t n;
+};
+
+static void *put_singly(void *arg)
+{
+    const struct putter *p = arg;
+    struct spool_error err;
+    for (size_t i = 0; i < p->n; i++) {
+        must(spool_put(p->spool, p->o->event, p->o->len, NULL, NULL, &err),
+             &err);
+    }
+    return NULL;
+}
+
+static double put_by_threads(const struct options *o, size_t threads, size_t n)
+{
+    pthread_t ids[64];
+    char path[512];
+    make_path(o, "single.db", path, sizeof path);
+    struct spool *spool = open_spool(path);
+    struct putter p = {o, spool, n / threads};
+    double start = bench_now();
+    for (size_t i = 0; i < threads; i++) {
+        bench_must(pthread_create(&ids[i], NULL, put_singly, &p) == 0,
+                   "a thread");
+    }
+    for (size_t i = 0; i < threads; i++) {
+        (void)pthread_join(ids[i], NULL);
+    }
+    double seconds = bench_now() - start;
+    spool_close(spool);
+    return (double)(p.n * threads) / seconds;
+}
+
+static void bench_single(const struct options *o)
+{
+    char path[512];
+    size_t n = 3000;
+    make_path(o, "base.db", path, sizeof path);
+    double base = baseline_insert(path, o->event, o->len, n, 1);
+    double one = put_by_threads(o, 1, n);
+    print_row("durable put, 1 thread", one, base, 0.8);
+    print_row("durable put, 16 threads against 1", put_by_threads(o, 16, n * 6),
+              one, 8.0);
+    print_row("durable put, 64 threads against 1",
+              put_by_threads(o, 64, n * 12), one, 0.0);
+}
+
+static void add_destination(const char *path, int port)
+{
+    struct spool_error err;
+    struct destination d;
+    struct spool *spool = open_spool(path);
+    destination_default(&d);
+    (void)snprintf(d.name, sizeof d.name, "sink");
+    (void)snprintf(d.url, sizeof d.url, "http://127.0.0.1:%d", port);
+    d.batch_events = BATCH;
+    d.batch_bytes = (int64_t)4 * 1024 * 1024;
+    must(destination_add(spool_outbox(spool), &d, &err), &err);
+    spool_close(spool);
+}
+
+/* Events a second of a flush that delivers all there is, or as many as come in
+ * `seconds`. In a process of its own, whose peak memory is told. */
+static double drain(const char *path, double seconds, long *rss_kib)
+{
+    int ends[2];
+    double speed = 0;
+    struct rusage usage;
+    bench_must(pipe(ends) == 0, "a pipe");
+    pid_t pid = fork();
+    bench_must(pid >= 0, "a process");
+    if (pid == 0) {
+        struct spool_stats before, after;
+        struct spool_error err;
+        struct spool *spool = open_spool(path);
+        must(spool_stats(spool, "sink", &before, &err), &err);
+        double start = bench_now();
+        enum spool_status status = spool_flush(
+            spool, NULL, seconds > 0 ? (int64_t)(seconds * 1000) : -1, NULL,
+            &err);
+        double took = bench_now() - start;
+        bench_must(status == SPOOL_OK ||
+                       (seconds > 0 && status == SPOOL_UNFINISHED),
+                   err.message);
+        must(spool_stats(spool, "sink", &after, &err), &err);
+        speed = (double)(after.delivered - before.delivered) / took;
+        bench_must(write(ends[1], &speed, sizeof speed) == sizeof speed,
+                   "an answer");
+        spool_close(spool);
+        _exit(0);
+    }
+    (void)close(ends[1]);
+    bench_must(read(ends[0], &speed, sizeof speed) == sizeof speed,
+               "an answer");
+    (void)close(ends[0]);
+    (void)wait4(pid, NULL, 0, &usage);
+    *rss_kib = usage.ru_maxrss;
+    return speed;
+}
+
+static double bare_posts(const struct options *o, int port)
+{
+    size_t each = o->len + 1, len = each * BATCH + 1;
+    char *body = malloc(len + 1);
+    bench_must(body != NULL, "memory for a body");
+    for (size_t i = 0; i < BATCH; i++) {
+        body[i * each] = i == 0 ? '[' : ',';
+        memcpy(body + i * each + 1, o->event, o->len);
+    }
+    body[len - 1] = ']';
+    double requests = baseline_post(port, body, len, o->events / BATCH);
+    free(body);
+    return requests * BATCH;
+}
+
+static void bench_drain(const struct options *o)
+{
+    char path[512];
+    long rss;
+    struct sink sink = sink_start();
+    double base = bare_posts(o, sink.port);
+    make_path(o, "drain.db", path, sizeof path);
+    add_destination(path, sink.port);
+    struct spool *spool = open_spool(path);
+    (void)bulk_put(o, spool, o->events, SPOOL_CHECK_OFF);
+    spool_close(spool);
+    double ours = drain(path, 0, &rss);
+    print_row("drain, batches of 500, against bare libcurl", ours, base, 0.4);
+    (void)printf("%-46s %12ld\n", "  resident memory of the flusher, KiB", rss);
+    sink_stop(&sink);
+}
+
+static void bench_depth(const struct options *o)
+{
+    char path[512];
+    long rss, deep_rss;
+    struct sink sink = sink_start();
+    make_path(o, "empty.db", path, sizeof path);
+    add_destination(path, sink.port);
+    struct spool *spool = open_spool(path);
+    double put = bulk_put(o, spool, o->events, SPOOL_CHECK_STRICT);
+    spool_close(spool);
+    double out = drain(path, 0, &rss);
+    make_path(o, "deep.db", path, sizeof path);
+    add_destination(path, sink.port);
+    spool = open_spool(path);
+    (void)bulk_put(o, spool, o->depth, SPOOL_CHECK_OFF);
+    double deep_put = bulk_put(o, spool, o->events, SPOOL_CHECK_STRICT);
+    spool_close(spool);
+    double start = bench_now();
+    struct spool_stats stats;
+    struct spool_error err;
+    spool = open_spool(path);
+    must(spool_stats(spool, "sink", &stats, &err), &err);
+    double status_ms = (bench_now() - start) * 1000;
+    spool_close(spool);
+    double deep_out = drain(path, (double)o->events / out, &deep_rss);
+    char work[64];
+    (void)snprintf(work, sizeof work, "bulk put with %zu pending", o->depth);
+    print_row(work, deep_put, put, 0.9);
+    (void)snprintf(work, sizeof work, "drain with %zu pending", o->depth);
+    print_row(work, deep_out, out, 0.9);
+    (void)printf("%-46s %12.1f %32s\n", "  opening and counting it, ms",
+                 status_ms, status_ms < 50 ? "50 ok" : "50 ABOVE");
+    (void)printf("%-46s %12ld %32s\n", "  resident memory of the flusher, KiB",
+                 deep_rss, deep_rss < 32768 ? "32768 ok" : "32768 ABOVE");
+    sink_stop(&sink);
+}
+
+static char *make_event(size_t *len)
+{
+    static char event[400];
+    int n = snprintf(
+        event, sizeof event,
+        "{\"name\":\"CHECKOUT\",\"userId\":\"-5093311807364102284\","
+        "\"sessionId\":\"7731180042219306113\",\"device\":\"PC\","
+        "\"pageUrl\":\"https://shop.example.com/done\",\"step\":\"purchase\","
+        "\"totalPrice\":569.70,\"currency\":\"EUR\","
+        "\"orderNo\":\"ORD-2026-000417\",\"productList\":[{\"productId\":"
+        "\"COFFEE-250\",\"price\":189.90,\"quantity\":3}],\"lang\":\"EN\"}");
+    *len = (size_t)n;
+    return event;
+}
+
+static void remove_dir(const char *dir)
+{
+    DIR *d = opendir(dir);
+    for (struct dirent *e = d == NULL ? NULL : readdir(d); e != NULL;
+         e = readdir(d)) {
+        (void)unlinkat(dirfd(d), e->d_name, 0);
+    }
+    if (d != NULL) {
+        (void)closedir(d);
+    }
+    (void)rmdir(dir);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"events", required_argument, NULL, 'e'},
+        {"depth", required_argument, NULL, 'd'},
+        {"dir", required_argument, NULL, 'D'},
+        {"only", required_argument, NULL, 'o'},
+        {NULL, 0, NULL, 0},
+    };
+    struct options o = {.events = 200000, .depth = 0, .dir = "."};
+    char dir[512];
+    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+        switch (c) {
+        case 'e':
+            o.events = strtoul(optarg, NULL, 10);
+            break;
+        case 'd':
+            o.depth = strtoul(optarg, NULL, 10);
+            break;
+        case 'D':
+            o.dir = optarg;
+            break;
+        case 'o':
+            o.only = optarg;
+            break;
+        default:
+            (void)fprintf(stderr, "usage: spool-bench [--events N] [--depth N] "
+                                  "[--dir DIR] [--only "
+                                  "bulk|single|drain|depth]\n");
+            return 2;
+        }
+    }
+    (void)snprintf(dir, sizeof dir, "%s/spool-bench-XXXXXX", o.dir);
+    bench_must(mkdtemp(dir) != NULL, "folder to work in");
+    o.dir = dir;
+    o.event = make_event(&o.len);
+    (void)printf("SQLite %s, events of %zu bytes\n", outbox_engine(), o.len);
+    (void)printf("%-46s %12s %12s %7s %6s\n", "work (events/s)", "ours",
+                 "baseline", "ratio", "bar");
+    if (wanted(&o, "bulk")) {
+        bench_bulk(&o);
+    }
+    if (wanted(&o, "single")) {
+        bench_single(&o);
+    }
+    if (wanted(&o, "drain")) {
+        bench_drain(&o);
+    }
+    if (o.depth > 0 && wanted(&o, "depth")) {
+        bench_depth(&o);
+    }
+    remove_dir(dir);
+    return 0;
+}
