@@ -339,11 +339,16 @@ static enum json_kind kind_of(char first)
 static const char *no_value(struct scan *s, const char *p)
 {
     const char *sentence = "a value is missing";
+    size_t left = (size_t)(s->end - p);
+    bool mark = memcmp(p, "\xEF\xBB\xBF", left < 3 ? left : 3) == 0;
+    if (mark && left < 3) {
+        return incomplete(s);
+    }
     if (*p == '\'') {
         sentence = "single quotes are no JSON quotes";
     } else if (*p == '/') {
         sentence = "JSON has no comments";
-    } else if (s->end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) {
+    } else if (mark) {
         sentence = "a byte order mark is no part of JSON";
     } else if ((*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z')) {
         sentence = "a word is neither true, false nor null";

@@ -93,6 +93,7 @@ static const struct sample samples[] = {
      "1]",
      B, 1},
     {"\xEF\xBB\xBF{}", B, 0}, /* our choice: no byte order mark */
+    {"\xEF\xBB", I, 2},
     {"\xFE\xFF", B, 0},
     {"[1] x", O, 3}, /* what follows the value is for the caller */
     {"{}}", O, 2},
