@@ -3,7 +3,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "events/json_hash.h"
 #include "events/json_text.h"
+
+/* With 1,024 names the odds against even one are 8,000 to 1. */
+#define COLLISIONS_MAX 16
 
 /* Where the scan stands. Roughly 30 KB, on the stack and not initialised: only
  * the part in use is ever touched. */
@@ -25,6 +29,7 @@ struct scan {
         unsigned first_name;
     } level[JSON_DEPTH_MAX];
 
+    unsigned collisions;
     unsigned names;
     uint32_t hash[JSON_NAMES_MAX];
     struct json_text name[JSON_NAMES_MAX];
@@ -46,24 +51,13 @@ static const char *incomplete(struct scan *s)
 
 #define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
 
-/* Eight bytes, the first one lowest. */
-static inline uint64_t load8(const char *p)
-{
-    uint64_t word;
-    memcpy(&word, p, sizeof word);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
-
 /* The first byte that is a quote, a backslash, a control character or beyond
  * ASCII. In a word the high bit of each such byte is found by subtraction; a
  * borrow can only raise bits behind the first hit. */
 static inline const char *skip_plain(const char *p, const char *end)
 {
     while (end - p >= 8) {
-        uint64_t w = load8(p);
+        uint64_t w = json_load8(p);
         uint64_t hit = (w - EACH_BYTE(0x20)) |
                        ((w ^ EACH_BYTE('"')) - EACH_BYTE(1)) |
                        ((w ^ EACH_BYTE('\\')) - EACH_BYTE(1)) | w;
@@ -176,65 +170,17 @@ static const char *read_literal(struct scan *s, const char *p,
 
 /* Names. */
 
-/* A hash of the decoded name: its length, its first eight bytes, its last
- * eight. Names chosen to collide only cost comparisons, and their number is
- * limited. */
-static uint32_t mix(uint64_t first, uint64_t last, size_t len)
-{
-    uint64_t h =
-        (first ^ (last << 7 | last >> 57) ^ len) * UINT64_C(0x9E3779B97F4A7C15);
-    return (uint32_t)(h >> 32);
-}
-
-static uint32_t hash_decoded(struct json_text name)
-{
-    uint64_t first = 0;
-    uint64_t last = 0;
-    size_t len = 0;
-    char c[4];
-    for (size_t n; (n = json_next(&name, c)) > 0;) {
-        for (size_t i = 0; i < n; i++, len++) {
-            uint64_t byte = (unsigned char)c[i];
-            first |= len < 8 ? byte << (8 * len) : 0;
-            last = last >> 8 | byte << 56;
-        }
-    }
-    return mix(first, len < 8 ? 0 : last, len);
-}
-
-/* Bytes up to end may be read. */
-static inline uint32_t hash_name(struct json_text name, const char *end)
-{
-    if (name.escaped) {
-        return hash_decoded(name);
-    }
-    if (name.len >= 8) {
-        return mix(load8(name.at), load8(name.at + name.len - 8), name.len);
-    }
-    uint64_t word = 0;
-    if (end - name.at >= 8) {
-        word = load8(name.at);
-        word &= (UINT64_C(1) << (8 * name.len)) - 1;
-    } else {
-        for (size_t i = 0; i < name.len; i++) {
-            word |= (uint64_t)(unsigned char)name.at[i] << (8 * i);
-        }
-    }
-    return mix(word, 0, name.len);
-}
-
-uint32_t json_hash(struct json_text text)
-{
-    return hash_name(text, text.at + text.len);
-}
-
-static bool is_second(const struct scan *s, const struct level *level,
+/* Is there a member of this name before? Names that only share a hash are
+ * counted: a few may meet by chance, many are chosen to waste our time. */
+static bool is_second(struct scan *s, const struct level *level,
                       const struct json_member *member)
 {
     for (unsigned i = level->first_name; i < s->names; i++) {
-        if (s->hash[i] == member->hash &&
-            json_equal(s->name[i], member->name)) {
-            return true;
+        if (s->hash[i] == member->hash) {
+            if (json_equal(s->name[i], member->name)) {
+                return true;
+            }
+            s->collisions++;
         }
     }
     return false;
@@ -248,6 +194,11 @@ static inline bool remember_name(struct scan *s,
     uint64_t bit = UINT64_C(1) << (member->hash & 63);
     if ((level->seen & bit) != 0 && is_second(s, level, member)) {
         (void)broken(s, quote, "a member comes twice in one object");
+        return false;
+    }
+    if (s->collisions > COLLISIONS_MAX) {
+        (void)json_fail(&s->fault, JSON_TOO_MUCH, quote,
+                        "too many names of members share a hash");
         return false;
     }
     if (s->names == JSON_NAMES_MAX) {
@@ -409,7 +360,7 @@ static inline const char *read_name(struct scan *s, const char *p)
     if (p == NULL) {
         return NULL;
     }
-    m->hash = hash_name(m->name, s->end);
+    m->hash = json_hash_within(m->name, s->end);
     if (!remember_name(s, m)) {
         return NULL;
     }
@@ -475,6 +426,7 @@ enum json_result json_scan(const char *text, size_t len, json_member_fn *member,
     s.fresh = false;
     s.arrays = 0;
     s.names = 0;
+    s.collisions = 0;
 
     const char *p = skip_space(text, s.end);
     p = p == s.end ? incomplete(&s) : read_value(&s, p);

@@ -36,7 +36,8 @@ enum json_result {
     JSON_OK,
     JSON_INCOMPLETE, /* no fault so far, but the bytes end inside the value */
     JSON_BROKEN,     /* this is no JSON */
-    JSON_TOO_MUCH,   /* deeper or with more members than the limits above */
+    JSON_TOO_MUCH,   /* deeper or with more members than the limits above, or
+                        with names chosen to waste our time */
 };
 
 /* Bytes of the text, as written. Of a string: what is between its quotes. */

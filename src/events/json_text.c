@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "events/json_hash.h"
+
 const char *json_fail(struct json_fault *fault, enum json_result result,
                       const char *at, const char *sentence)
 {
@@ -248,4 +250,28 @@ bool json_equal_decoded(struct json_text a, struct json_text b)
             return true;
         }
     }
+}
+
+uint32_t json_hash_decoded(struct json_text text)
+{
+    uint64_t hash = 0;
+    uint64_t word = 0;
+    size_t len = 0;
+    char c[4];
+    for (size_t n; (n = json_next(&text, c)) > 0;) {
+        for (size_t i = 0; i < n; i++) {
+            word |= (uint64_t)(unsigned char)c[i] << (len % 8 * 8);
+            len++;
+            if (len % 8 == 0) {
+                hash = json_mix(hash, word);
+                word = 0;
+            }
+        }
+    }
+    return (uint32_t)json_mix(json_mix(hash, word), len);
+}
+
+uint32_t json_hash(struct json_text text)
+{
+    return json_hash_within(text, text.at + text.len);
 }

@@ -380,6 +380,55 @@ static void a_second_member_is_found_among_many(void **state)
     }
 }
 
+/* Sixteen bytes of which the second half undoes what the hash made of the
+ * first. False if they are no plain string. */
+static bool colliding_name(uint64_t first, char out[17])
+{
+    uint64_t hash = first * UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t second = hash ^ hash >> 32 ^ UINT64_C(0x4142434445464748);
+    for (int i = 0; i < 8; i++) {
+        out[i] = (char)(first >> (8 * i) & 0xFF);
+        out[i + 8] = (char)(second >> (8 * i) & 0xFF);
+    }
+    out[16] = '\0';
+    for (int i = 0; i < 16; i++) {
+        if (out[i] < ' ' || out[i] > '~' || out[i] == '"' || out[i] == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void names_chosen_to_collide_are_refused(void **state)
+{
+    (void)state;
+    static char text[4096];
+    size_t len = (size_t)sprintf(text, "{\"x\":0");
+    unsigned names = 0;
+    uint32_t hash = 0;
+    struct json_end end;
+    for (uint64_t i = 0; names < 32; i++) {
+        char name[17];
+        uint64_t letters = UINT64_C(0x6161616161616161) + (i & 15) +
+                           (i >> 4 & 15) * 0x100 + (i >> 8 & 15) * 0x10000 +
+                           (i >> 12 & 15) * 0x1000000 +
+                           (i >> 16 & 15) * UINT64_C(0x100000000);
+        if (!colliding_name(letters, name)) {
+            continue;
+        }
+        struct json_text t = {.at = name, .len = 16};
+        assert_true(names == 0 || json_hash(t) == hash);
+        hash = json_hash(t);
+        len += (size_t)sprintf(text + len, ",\"%s\":0", name);
+        names++;
+        text[len] = '}';
+        if (names == 5) {
+            assert_int_equal(scan_copy(text, len + 1, &end), JSON_OK);
+        }
+    }
+    assert_int_equal(scan_copy(text, len + 1, &end), JSON_TOO_MUCH);
+}
+
 struct seen_path {
     char text[512];
     size_t len;
@@ -453,6 +502,7 @@ int main(void)
         cmocka_unit_test(the_depth_is_counted),
         cmocka_unit_test(the_members_of_an_object_are_counted),
         cmocka_unit_test(a_second_member_is_found_among_many),
+        cmocka_unit_test(names_chosen_to_collide_are_refused),
         cmocka_unit_test(members_are_told_as_they_end),
         cmocka_unit_test(text_is_decoded),
     };
