@@ -1,7 +1,23 @@
 /* The guide's tables, line by line: a new member is a new line. Beside each
  * stands what the official clients were seen to send instead; only the relaxed
  * reading takes that. The guide gives no tables for INTERACTION, USER_FORM,
- * BANNER_VIEW and BANNER_OPERATIONS: theirs come from the official clients. */
+ * BANNER_VIEW and BANNER_OPERATIONS: theirs come from the official clients.
+ *
+ * Where the guide leaves a choice, this is ours:
+ *
+ *  - An id (userId, sessionId, productId, username, the type of a custom event)
+ *    that is empty is missing. Other mandatory strings may be empty.
+ *  - null is a value of the wrong type, also for an optional member.
+ *  - Numbers are JSON numbers; flags are true, false or these as strings.
+ *  - lang is open to other languages "by arrangement", so any two capital
+ *    letters will do. The page categories are "predefined", not the only ones.
+ *    All other lists of values are closed, and case matters.
+ *  - currency in "short format" is three capital letters.
+ *  - Arrays and maps may hold anything, productList may be empty.
+ *  - orderNo with another step than purchase, and cartUrl with a purchase, are
+ *    not what the guide asks for but no fault either.
+ *  - A member that is not in the tables of the event and its step is unknown,
+ *    and unknown members are passed on whatever they hold. */
 #include "events/catalogue.h"
 
 #include <assert.h>

@@ -106,22 +106,19 @@ static enum event_class class_of(const struct event_facts *facts)
 
 static void fill_facts(const struct seen *seen, struct event_facts *facts)
 {
-    *facts = (struct event_facts){
-        .name = string_of(seen, MEMBER_NAME),
-        .user_id = string_of(seen, MEMBER_USER_ID),
-        .session_id = string_of(seen, MEMBER_SESSION_ID),
-        .step = string_of(seen, MEMBER_STEP),
-        .order_no = string_or_number_of(seen, MEMBER_ORDER_NO),
-        .total_price = string_or_number_of(seen, MEMBER_TOTAL_PRICE),
-        .currency = string_of(seen, MEMBER_CURRENCY),
-        .next_page = flag_of(seen, MEMBER_NEXT_PAGE),
-        .test_mode = flag_of(seen, MEMBER_TEST_MODE),
-    };
+    facts->name = string_of(seen, MEMBER_NAME);
+    facts->user_id = string_of(seen, MEMBER_USER_ID);
+    facts->session_id = string_of(seen, MEMBER_SESSION_ID);
+    facts->step = string_of(seen, MEMBER_STEP);
+    facts->order_no = string_or_number_of(seen, MEMBER_ORDER_NO);
+    facts->total_price = string_or_number_of(seen, MEMBER_TOTAL_PRICE);
+    facts->currency = string_of(seen, MEMBER_CURRENCY);
+    facts->next_page = flag_of(seen, MEMBER_NEXT_PAGE);
+    facts->test_mode = flag_of(seen, MEMBER_TEST_MODE);
     facts->part = part_of(facts->user_id, facts->session_id);
     facts->class = class_of(facts);
-    if (facts->class == EVENT_PURCHASE && facts->order_no.len > 0) {
-        facts->key = facts->order_no;
-    }
+    bool keyed = facts->class == EVENT_PURCHASE && facts->order_no.len > 0;
+    facts->key = keyed ? facts->order_no : (struct json_text){0};
 }
 
 /* Checks. */

@@ -106,7 +106,7 @@ static bool read_and(struct compiler *c, enum spool_status *status)
         return false;
     }
     const char *at = c->at;
-    struct word word;
+    struct word word = {.quoted = false};
     if (*at == '"' || read_word(c, &word, "") != SPOOL_OK ||
         !json_equals(word.text, "and")) {
         c->at = at;

@@ -176,12 +176,13 @@ static bool is_second(struct scan *s, const struct level *level,
                       const struct json_member *member)
 {
     for (unsigned i = level->first_name; i < s->names; i++) {
-        if (s->hash[i] == member->hash) {
-            if (json_equal(s->name[i], member->name)) {
-                return true;
-            }
-            s->collisions++;
+        if (s->hash[i] != member->hash) {
+            continue;
         }
+        if (json_equal(s->name[i], member->name)) {
+            return true;
+        }
+        s->collisions++;
     }
     return false;
 }

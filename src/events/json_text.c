@@ -201,7 +201,10 @@ static char plain_escape(char c)
     static const char names[] = "bfnrt";
     static const char values[] = "\b\f\n\r\t";
     const char *found = strchr(names, c);
-    return found == NULL ? c : values[found - names];
+    if (found != NULL) {
+        c = values[found - names];
+    }
+    return c;
 }
 
 size_t json_next(struct json_text *text, char out[4])
@@ -252,23 +255,32 @@ bool json_equal_decoded(struct json_text a, struct json_text b)
     }
 }
 
+struct digest {
+    uint64_t hash;
+    uint64_t word;
+    size_t len;
+};
+
+static void digest_byte(struct digest *d, char c)
+{
+    d->word |= (uint64_t)(unsigned char)c << (d->len % 8 * 8);
+    d->len++;
+    if (d->len % 8 == 0) {
+        d->hash = json_mix(d->hash, d->word);
+        d->word = 0;
+    }
+}
+
 uint32_t json_hash_decoded(struct json_text text)
 {
-    uint64_t hash = 0;
-    uint64_t word = 0;
-    size_t len = 0;
+    struct digest d = {0};
     char c[4];
     for (size_t n; (n = json_next(&text, c)) > 0;) {
         for (size_t i = 0; i < n; i++) {
-            word |= (uint64_t)(unsigned char)c[i] << (len % 8 * 8);
-            len++;
-            if (len % 8 == 0) {
-                hash = json_mix(hash, word);
-                word = 0;
-            }
+            digest_byte(&d, c[i]);
         }
     }
-    return (uint32_t)json_mix(json_mix(hash, word), len);
+    return (uint32_t)json_mix(json_mix(d.hash, d.word), d.len);
 }
 
 uint32_t json_hash(struct json_text text)

@@ -9,7 +9,11 @@
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz";
+    if (c >= 'A' && c <= 'Z') {
+        c = alphabet[c - 'A'];
+    }
+    return c;
 }
 
 static bool same(const char *a, const char *b, size_t n, bool any_case)

@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -84,11 +85,86 @@ static void a_session_is_the_same_however_it_is_escaped(void **state)
     assert_true(json_equal(a.user_id, b.user_id));
 }
 
+static void each_event_has_its_class(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *step;
+        const char *want;
+    } cases[] = {
+        {"PAGE_VIEW", "", "view"},
+        {"PRODUCT_VIEW", "purchase", "view"},
+        {"BANNER_VIEW", "", "view"},
+        {"SEARCH", "", "view"},
+        {"INTERACTION", "", "interaction"},
+        {"CUSTOM_EVENT", "", "interaction"},
+        {"USER_FORM", "", "interaction"},
+        {"BANNER_OPERATIONS", "", "interaction"},
+        {"ANYTHING", "", "interaction"},
+        {"BASKET_OPERATIONS", "add", "basket"},
+        {"USER_OPERATIONS", "signup", "checkout"},
+        {"CHECKOUT", "basket", "checkout"},
+        {"CHECKOUT", "PURCHASE", "checkout"},
+        {"CHECKOUT", "purchase", "purchase"},
+        {"CHECK\\u004fUT", "purch\\u0061se", "purchase"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char json[256];
+        struct event_facts facts;
+        (void)snprintf(json, sizeof json,
+                       "{\"name\":\"%s\",\"step\":\"%s\"," IDS "}",
+                       cases[i].name, cases[i].step);
+        assert_true(event_read(json, strlen(json), &facts));
+        assert_string_equal(event_class_name(facts.class), cases[i].want);
+    }
+}
+
+static void only_a_purchase_with_a_number_has_a_key(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members;
+        const char *key;
+    } cases[] = {
+        {"\"step\":\"purchase\",\"orderNo\":\"A-1\"", "A-1"},
+        {"\"step\":\"purchase\",\"orderNo\":4711", "4711"},
+        {"\"step\":\"purchase\",\"orderNo\":\"\"", NULL},
+        {"\"step\":\"purchase\",\"orderNo\":null", NULL},
+        {"\"step\":\"purchase\"", NULL},
+        {"\"step\":\"payment\",\"orderNo\":\"A-1\"", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char json[256];
+        struct event_facts facts;
+        (void)snprintf(json, sizeof json, "{\"name\":\"CHECKOUT\",%s," IDS "}",
+                       cases[i].members);
+        assert_true(event_read(json, strlen(json), &facts));
+        assert_int_equal(facts.key.at == NULL, cases[i].key == NULL);
+        assert_true(cases[i].key == NULL ||
+                    json_equals(facts.key, cases[i].key));
+    }
+}
+
+static void what_is_no_event_is_not_read(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "{}", "[]", "7",
+                                        "{\"name\":\"A\"}"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct event_facts facts;
+        assert_false(event_read(texts[i], strlen(texts[i]), &facts));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(off_asks_for_json_and_the_three_names_only),
         cmocka_unit_test(facts_tell_what_the_outbox_needs),
+        cmocka_unit_test(each_event_has_its_class),
+        cmocka_unit_test(only_a_purchase_with_a_number_has_a_key),
+        cmocka_unit_test(what_is_no_event_is_not_read),
         cmocka_unit_test(a_session_is_the_same_however_it_is_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
