@@ -110,8 +110,9 @@ static void turn_once(struct fixture *f, const struct batch *done,
                       enum taken taken)
 {
     struct spool_error err = {0};
-    if (batch_turn(f->box, f->d.id, 0, done, s, &take_json, turn, &err) !=
-        SPOOL_OK) {
+    if (batch_turn(f->box, f->d.id, 0,
+                   &(struct order){done, s, NULL, &take_json}, turn,
+                   &err) != SPOOL_OK) {
         fail_msg("%s", err.message);
     }
     assert_int_equal(turn->taken, taken);
