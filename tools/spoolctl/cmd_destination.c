@@ -1,0 +1,389 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "cmd.h"
+#include "delivery/profile.h"
+#include "human.h"
+#include "json_line.h"
+#include "outbox/inspect.h"
+#include "table.h"
+#include "when.h"
+
+/* BASE[:CAP], each in ms or with a unit. */
+static enum ending read_backoff(const struct ctl *ctl, struct destination *d)
+{
+    const char *text = ctl_value(ctl, OPTION_BACKOFF_MS);
+    if (text == NULL) {
+        return DONE;
+    }
+    char base[64];
+    size_t n = strcspn(text, ":");
+    (void)snprintf(base, sizeof base, "%.*s", (int)n, text);
+    int64_t cap = d->backoff_cap_ms;
+    if (!duration_parse(base, 1, &d->backoff_base_ms) ||
+        (text[n] == ':' && !duration_parse(text + n + 1, 1, &cap))) {
+        return ctl_misuse(ctl,
+                          "--backoff-ms takes BASE or BASE:CAP, like "
+                          "1000:600000 or 1s:10m, not '%s'",
+                          text);
+    }
+    d->backoff_cap_ms =
+        text[n] == '\0' && cap < d->backoff_base_ms ? d->backoff_base_ms : cap;
+    return DONE;
+}
+
+static enum ending read_numbers(const struct ctl *ctl, struct destination *d)
+{
+    int64_t lanes = d->lanes, events = d->batch_events, hold = d->hold_after;
+    const struct {
+        enum option_id id;
+        int64_t *out;
+        int64_t most;
+    } numbers[] = {
+        {OPTION_LANES, &lanes, DESTINATION_LANES_MAX},
+        {OPTION_BATCH_EVENTS, &events, 100000},
+        {OPTION_BATCH_BYTES, &d->batch_bytes, (int64_t)64 * 1024 * 1024},
+        {OPTION_BATCH_AGE_MS, &d->batch_age_ms, (int64_t)24 * 3600 * 1000},
+        {OPTION_HOLD_AFTER, &hold, 1000000},
+    };
+    enum ending ending = DONE;
+    for (size_t i = 0; ending == DONE && i < sizeof numbers / sizeof *numbers;
+         i++) {
+        bool zero = numbers[i].id == OPTION_HOLD_AFTER ||
+                    numbers[i].id == OPTION_BATCH_AGE_MS;
+        ending = ctl_number(ctl, numbers[i].id, zero ? 0 : 1, numbers[i].most,
+                            numbers[i].out);
+    }
+    d->lanes = (int)lanes;
+    d->batch_events = (int)events;
+    d->hold_after = (int)hold;
+    return ending;
+}
+
+static enum ending read_text(const struct ctl *ctl, enum option_id id,
+                             char *out, size_t size)
+{
+    const char *text = ctl_value(ctl, id);
+    if (text == NULL) {
+        return DONE;
+    }
+    if (strlen(text) >= size) {
+        return ctl_misuse(ctl, "--%s takes at most %zu bytes",
+                          option_rules[id].name, size - 1);
+    }
+    memcpy(out, text, strlen(text) + 1);
+    return DONE;
+}
+
+/* The flusher is another process in another folder. */
+static enum ending make_absolute(const struct ctl *ctl, struct destination *d)
+{
+    char folder[DESTINATION_TEXT_SIZE], path[2 * DESTINATION_TEXT_SIZE];
+    if (ctl_value(ctl, OPTION_API_KEY_FILE) == NULL ||
+        d->api_key_file[0] == '\0' || d->api_key_file[0] == '/') {
+        return DONE;
+    }
+    if (getcwd(folder, sizeof folder) == NULL) {
+        return ctl_misuse(ctl, "--api-key-file must begin with / here");
+    }
+    int n = snprintf(path, sizeof path, "%s/%s", folder, d->api_key_file);
+    if (n < 0 || (size_t)n >= sizeof d->api_key_file) {
+        return ctl_misuse(ctl, "the path of --api-key-file is too long");
+    }
+    memcpy(d->api_key_file, path, (size_t)n + 1);
+    return DONE;
+}
+
+static enum ending read_options(const struct ctl *ctl, struct destination *d)
+{
+    const struct {
+        enum option_id id;
+        char *out;
+        size_t size;
+    } texts[] = {
+        {OPTION_URL, d->url, sizeof d->url},
+        {OPTION_PROFILE, d->profile, sizeof d->profile},
+        {OPTION_ORIGIN, d->origin, sizeof d->origin},
+        {OPTION_API_KEY_FILE, d->api_key_file, sizeof d->api_key_file},
+        {OPTION_FILTER, d->filter, sizeof d->filter},
+    };
+    enum ending ending = DONE;
+    for (size_t i = 0; ending == DONE && i < sizeof texts / sizeof *texts;
+         i++) {
+        ending = read_text(ctl, texts[i].id, texts[i].out, texts[i].size);
+    }
+    if (ending == DONE) {
+        ending = make_absolute(ctl, d);
+    }
+    if (ending == DONE) {
+        ending = read_numbers(ctl, d);
+    }
+    return ending == DONE ? read_backoff(ctl, d) : ending;
+}
+
+/* Whether d can work; warns of what will not. */
+static enum ending check(const struct destination *d)
+{
+    enum profile profile;
+    struct spool_error err;
+    enum spool_status status = profile_find(d->profile, &profile, &err);
+    if (status == SPOOL_OK) {
+        status = profile_check_url(profile, d->url, &err);
+    }
+    if (status != SPOOL_OK) {
+        return ctl_failed(&err);
+    }
+    if (d->api_key_file[0] != '\0' && access(d->api_key_file, R_OK) != 0) {
+        ctl_warn("warning: %s cannot be read; %s is held until it can",
+                 d->api_key_file, d->name);
+    }
+    if (profile == PROFILE_SEGMENTIFY && d->api_key_file[0] == '\0') {
+        ctl_warn("warning: without --api-key-file the API answers NO_API_KEY");
+    }
+    if (profile == PROFILE_SEGMENTIFY && d->origin[0] == '\0') {
+        ctl_warn("warning: without --origin the API answers "
+                 "NO_DOMAIN_APIKEY_MATCH; give the shop's, like "
+                 "https://www.example.com");
+    }
+    return DONE;
+}
+
+static void print_one(const struct destination *d)
+{
+    char url[DESTINATION_URL_SIZE];
+    struct json_object *o = json_make();
+    profile_redact(d->url, url, sizeof url);
+    json_add_text(o, "name", d->name);
+    json_add_text(o, "state", destination_state_name(d->state));
+    json_add_text(o, "reason", d->reason);
+    json_add_time(o, "since_ms", d->since);
+    json_add_text(o, "url", url);
+    json_add_text(o, "profile", d->profile);
+    json_add_text(o, "origin", d->origin);
+    json_add_text(o, "api_key_file", d->api_key_file);
+    json_add_text(o, "filter", d->filter);
+    json_add_number(o, "lanes", d->lanes);
+    json_add_number(o, "batch_events", d->batch_events);
+    json_add_number(o, "batch_bytes", d->batch_bytes);
+    json_add_number(o, "batch_age_ms", d->batch_age_ms);
+    json_add_number(o, "backoff_base_ms", d->backoff_base_ms);
+    json_add_number(o, "backoff_cap_ms", d->backoff_cap_ms);
+    json_add_number(o, "hold_after", d->hold_after);
+    json_add_number(o, "base", d->base);
+    json_print(o);
+}
+
+static enum ending read_from(const struct ctl *ctl, struct destination *d)
+{
+    const char *from = ctl_value(ctl, OPTION_FROM);
+    if (from == NULL || strcmp(from, "start") == 0) {
+        return DONE;
+    }
+    if (strcmp(from, "now") == 0) {
+        d->base = -1;
+        return DONE;
+    }
+    return ctl_misuse(ctl, "--from takes start or now, not '%s'", from);
+}
+
+enum ending cmd_destination_add(struct ctl *ctl)
+{
+    struct destination d;
+    struct spool_error err;
+    destination_default(&d);
+    if (strlen(ctl->arguments[0]) >= sizeof d.name) {
+        return ctl_misuse(ctl, "a name has at most %zu bytes",
+                          sizeof d.name - 1);
+    }
+    (void)snprintf(d.name, sizeof d.name, "%s", ctl->arguments[0]);
+    if (ctl_value(ctl, OPTION_URL) == NULL) {
+        return ctl_misuse(ctl, "--url is missing");
+    }
+    enum ending ending = read_options(ctl, &d);
+    if (ending == DONE) {
+        ending = read_from(ctl, &d);
+    }
+    if (ending == DONE) {
+        ending = check(&d);
+    }
+    if (ending == DONE) {
+        ending = ctl_open(ctl, false);
+    }
+    if (ending != DONE) {
+        return ending;
+    }
+    if (destination_add(ctl->box, &d, &err) != SPOOL_OK) {
+        return ctl_failed(&err);
+    }
+    if (ctl->json) {
+        print_one(&d);
+    }
+    ctl_say(ctl, "%s is added and reads the log behind event %lld", d.name,
+            (long long)d.base);
+    return DONE;
+}
+
+enum ending cmd_destination_set(struct ctl *ctl)
+{
+    struct destination d;
+    struct spool_error err;
+    if (ctl->given_n == 0) {
+        return ctl_misuse(ctl, "nothing to change was given");
+    }
+    enum ending ending = ctl_open(ctl, false);
+    if (ending != DONE) {
+        return ending;
+    }
+    if (destination_find(ctl->box, ctl->arguments[0], &d, &err) != SPOOL_OK) {
+        return ctl_failed(&err);
+    }
+    ending = read_options(ctl, &d);
+    if (ending == DONE) {
+        ending = check(&d);
+    }
+    if (ending != DONE) {
+        return ending;
+    }
+    if (destination_set(ctl->box, &d, &err) != SPOOL_OK ||
+        destination_find(ctl->box, d.name, &d, &err) != SPOOL_OK) {
+        return ctl_failed(&err);
+    }
+    if (ctl->json) {
+        print_one(&d);
+    }
+    ctl_say(ctl, "%s is changed", d.name);
+    return DONE;
+}
+
+static void print_table(const struct destination *all, size_t n)
+{
+    static const struct table_column columns[] = {
+        {"DESTINATION", LEFT}, {"STATE", LEFT}, {"PROFILE", LEFT},
+        {"LANES", RIGHT},      {"BATCH", LEFT}, {"FILTER", CUT},
+        {"URL", CUT},
+    };
+    struct table *t = table_create(columns, sizeof columns / sizeof *columns);
+    for (size_t i = 0; i < n; i++) {
+        const struct destination *d = &all[i];
+        char lanes[16], batch[80], bytes[HUMAN_SIZE];
+        char url[DESTINATION_URL_SIZE];
+        (void)snprintf(lanes, sizeof lanes, "%d", d->lanes);
+        (void)snprintf(batch, sizeof batch, "%d, %s, %lld ms", d->batch_events,
+                       human_bytes(d->batch_bytes, bytes),
+                       (long long)d->batch_age_ms);
+        profile_redact(d->url, url, sizeof url);
+        const char *cells[] = {d->name,    destination_state_name(d->state),
+                               d->profile, lanes,
+                               batch,      d->filter,
+                               url};
+        table_add(t, cells, tone_of_destination(d->state));
+    }
+    table_finish(t);
+}
+
+enum ending cmd_destination_ls(struct ctl *ctl)
+{
+    struct destination *all = NULL;
+    size_t n = 0;
+    enum ending ending = ctl_open(ctl, false);
+    if (ending == DONE) {
+        ending = ctl_destinations(ctl, NULL, &all, &n);
+    }
+    if (ending != DONE) {
+        return ending;
+    }
+    if (ctl->json) {
+        for (size_t i = 0; i < n; i++) {
+            print_one(&all[i]);
+        }
+    } else {
+        print_table(all, n);
+    }
+    free(all);
+    if (n == 0) {
+        ctl_say(ctl, "there is no destination yet; add one with spoolctl "
+                     "destination add NAME --url URL");
+    }
+    return DONE;
+}
+
+enum ending cmd_destination_rm(struct ctl *ctl)
+{
+    const char *name = ctl->arguments[0];
+    struct destination d;
+    struct sums s;
+    struct spool_error err;
+    int64_t undelivered = 0;
+    enum ending ending = ctl_open(ctl, false);
+    if (ending != DONE) {
+        return ending;
+    }
+    if (destination_find(ctl->box, name, &d, &err) != SPOOL_OK ||
+        inspect_sums(ctl->box, &d, &s, &err) != SPOOL_OK) {
+        return ctl_failed(&err);
+    }
+    int64_t dead = s.by_state[EVENT_DEAD];
+    char waiting[HUMAN_SIZE], question[400];
+    (void)snprintf(question, sizeof question,
+                   "%s has %s waiting and %lld dead; what became of each event "
+                   "there is forgotten. Take it out?",
+                   name, human_events(s.waiting, waiting), (long long)dead);
+    if (!isatty(STDIN_FILENO)) {
+        ctl_say(ctl, "%s has %s waiting and %lld dead", name, waiting,
+                (long long)dead);
+    }
+    int64_t lost = s.waiting + dead;
+    ending = ask(ctl, question, lost > ASK_YES_MAX ? lost : 0);
+    if (ending != DONE) {
+        return ending;
+    }
+    if (destination_remove(ctl->box, name, &undelivered, &err) != SPOOL_OK) {
+        return ctl_failed(&err);
+    }
+    if (ctl->json) {
+        struct json_object *o = json_make();
+        json_add_text(o, "name", name);
+        json_add_number(o, "undelivered", undelivered);
+        json_print(o);
+    }
+    ctl_say(ctl, "%s is taken out; it had not delivered %lld", name,
+            (long long)undelivered);
+    return DONE;
+}
+
+static enum ending
+change_state(struct ctl *ctl,
+             enum spool_status (*change)(struct outbox *, const char *,
+                                         struct spool_error *),
+             const char *words)
+{
+    struct destination d;
+    struct spool_error err;
+    enum ending ending = ctl_open(ctl, false);
+    if (ending != DONE) {
+        return ending;
+    }
+    if (change(ctl->box, ctl->arguments[0], &err) != SPOOL_OK ||
+        destination_find(ctl->box, ctl->arguments[0], &d, &err) != SPOOL_OK) {
+        return ctl_failed(&err);
+    }
+    if (ctl->json) {
+        print_one(&d);
+    }
+    ctl_say(ctl, "%s%s", d.name, words);
+    return DONE;
+}
+
+enum ending cmd_pause(struct ctl *ctl)
+{
+    return change_state(ctl, destination_pause,
+                        " is paused; spoolctl resume restarts it");
+}
+
+enum ending cmd_resume(struct ctl *ctl)
+{
+    return change_state(ctl, destination_resume, " is running");
+}

@@ -1,0 +1,156 @@
+/* spoolctl: the operator's tool. */
+#define _DEFAULT_SOURCE /* prctl's header */
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "cmd.h"
+#include "help.h"
+
+#define FILTERS                                                                \
+    OPTION_STATE, OPTION_DESTINATION, OPTION_NAME, OPTION_USER,                \
+        OPTION_SESSION, OPTION_KEY, OPTION_ORDER, OPTION_REASON, OPTION_SINCE, \
+        OPTION_UNTIL, OPTION_LIMIT
+
+#define DESTINATION_OPTIONS                                                    \
+    OPTION_URL, OPTION_PROFILE, OPTION_ORIGIN, OPTION_API_KEY_FILE,            \
+        OPTION_BATCH_EVENTS, OPTION_BATCH_BYTES, OPTION_BATCH_AGE_MS,          \
+        OPTION_BACKOFF_MS, OPTION_HOLD_AFTER
+
+static const enum option_id add_options[] = {
+    DESTINATION_OPTIONS, OPTION_FILTER, OPTION_LANES, OPTION_FROM, OPTIONS};
+static const enum option_id set_options[] = {DESTINATION_OPTIONS, OPTION_FILTER,
+                                             OPTION_LANES, OPTIONS};
+static const enum option_id rm_options[] = {OPTION_YES, OPTIONS};
+static const enum option_id check_options[] = {OPTION_STRICT, OPTION_RELAXED,
+                                               OPTION_CHECK_OFF, OPTIONS};
+static const enum option_id flush_options[] = {OPTION_TIMEOUT, OPTIONS};
+static const enum option_id ls_options[] = {FILTERS, OPTIONS};
+static const enum option_id show_options[] = {OPTION_DESTINATION,
+                                              OPTION_PAYLOAD, OPTIONS};
+static const enum option_id why_options[] = {OPTION_DESTINATION, OPTIONS};
+static const enum option_id operate_options[] = {
+    FILTERS, OPTION_ALL, OPTION_DRY_RUN, OPTION_YES, OPTIONS};
+static const enum option_id gate_options[] = {OPTION_MAX_AGE, OPTIONS};
+
+#define ANY ((size_t)-1)
+
+const struct command commands[] = {
+    {"status", "", "how old the oldest event is, counts, what is stuck and why",
+     "Waiting events: pending, sending, retrying, uncertain.", NULL, 0, 0,
+     cmd_status},
+    {"why", "ID|NAME", "one sentence: what an event or a destination waits for",
+     NULL, why_options, 1, 1, cmd_why},
+    {"ls", "[FILTER...]", "lists events, destination by destination, by id",
+     NULL, ls_options, 0, 0, cmd_ls},
+    {"show", "ID", "an event and every attempt to deliver it", NULL,
+     show_options, 1, 1, cmd_show},
+    {"replay", "ID...|-|FILTER...|--all",
+     "delivers again what is dead or delivered",
+     "Filters without --state, and --all, select dead events; delivered ones "
+     "go out again by id or with --state delivered. - reads ids from stdin, "
+     "one a line or as JSON lines with \"id\".",
+     operate_options, 0, ANY, cmd_replay},
+    {"purge", "ID...|-|FILTER...|--all", "takes events out for good",
+     "Filters without --state, and --all, select what waits or is dead. - "
+     "reads ids from stdin, one a line or as JSON lines with \"id\".",
+     operate_options, 0, ANY, cmd_purge},
+    {"pause", "NAME", "stops a destination; its events wait", NULL, NULL, 1, 1,
+     cmd_pause},
+    {"resume", "NAME", "restarts a paused or held destination", NULL, NULL, 1,
+     1, cmd_resume},
+    {"flush", "[NAME]", "delivers in the foreground until nothing is left",
+     "Without --timeout it ends once nothing has been delivered for 30 s.",
+     flush_options, 0, 1, cmd_flush},
+    {"put", "[FILE...]", "puts events; prints each id after its commit",
+     "A file, or stdin (-), holds a JSON array, objects one after another, or "
+     "one a line. A refused event is named and does not stop the others.",
+     check_options, 0, ANY, cmd_put},
+    {"check", "[FILE...]", "only checks events; needs no spool", NULL,
+     check_options, 0, ANY, cmd_check},
+    {"gate", "", "may I switch off? 0 if all is delivered, else 5", NULL,
+     gate_options, 0, 0, cmd_gate},
+    {"verify", "", "checks the file and its sums", NULL, NULL, 0, 0,
+     cmd_verify},
+    {"init", "", "creates a spool; an existing one is left as it is", NULL,
+     NULL, 0, 0, cmd_init},
+    {"destination add", "NAME --url URL [OPTION...]",
+     "adds a reader of the log", NULL, add_options, 1, 1, cmd_destination_add},
+    {"destination ls", "", "lists the destinations and how they are set", NULL,
+     NULL, 0, 0, cmd_destination_ls},
+    {"destination set", "NAME OPTION...",
+     "changes a destination; a held one tries again at once",
+     "Lanes and filter stay as they were added: the log is cut by them.",
+     set_options, 1, 1, cmd_destination_set},
+    {"destination rm", "NAME", "takes a destination out; the events stay", NULL,
+     rm_options, 1, 1, cmd_destination_rm},
+    {"version", "", "of spoolctl and of the libraries it runs on", NULL, NULL,
+     0, 0, cmd_version},
+    {0},
+};
+
+/* A key may be in memory while flush runs: no core, no debugger, no log of TLS
+ * secrets. */
+static void protect(void)
+{
+    static const struct rlimit none = {0, 0};
+    (void)umask(077);
+    (void)setlocale(LC_ALL, "");
+    (void)setlocale(LC_NUMERIC, "C"); /* a dot in JSON */
+    (void)unsetenv("SSLKEYLOGFILE");
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    (void)setrlimit(RLIMIT_CORE, &none);
+}
+
+/* Whoever read our output has seen enough, as head does. */
+static bool reader_left(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
+}
+
+static enum ending flush_output(enum ending ending)
+{
+    bool good = fflush(stdout) == 0 && ferror(stdout) == 0;
+    if (good || reader_left()) {
+        return ending;
+    }
+    ctl_warn("the output could not be written: is the disk full?");
+    return FAILED;
+}
+
+static enum ending run(struct ctl *ctl)
+{
+    if (ctl->help && ctl->topic != NULL) {
+        help_topic(ctl->topic);
+        return DONE;
+    }
+    if (ctl->version) {
+        return cmd_version(ctl);
+    }
+    if (ctl->command == NULL) {
+        help_all();
+        return DONE;
+    }
+    return ctl->command->run(ctl);
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl ctl = {0};
+    protect();
+    enum ending ending = args_parse(&ctl, argc, argv);
+    if (ending == DONE) {
+        ending = run(&ctl);
+    }
+    ctl_finish(&ctl);
+    return (int)flush_output(ending);
+}
