@@ -52,12 +52,16 @@ void flusher_report(struct flusher *f, const struct spool_report *report)
 
 /* ---- waking ---- */
 
-static void wake_lanes(uv_timer_t *timer)
+static void wake_lanes(struct flusher *f, bool all)
 {
-    struct flusher *f = timer->data;
     for (struct lane *lane = f->lanes; lane != NULL; lane = lane->next) {
-        lane_wake(lane);
+        lane_wake(lane, all);
     }
+}
+
+static void wake_is_due(uv_timer_t *timer)
+{
+    wake_lanes(timer->data, false);
 }
 
 static void something_changed(uv_fs_event_t *watch, const char *name,
@@ -68,7 +72,7 @@ static void something_changed(uv_fs_event_t *watch, const char *name,
     (void)events;
     (void)status; /* the survey makes up for a watch that fails */
     if (!f->stopping && !uv_is_active((uv_handle_t *)&f->own->wake_timer)) {
-        (void)uv_timer_start(&f->own->wake_timer, wake_lanes, WAKE_MS, 0);
+        (void)uv_timer_start(&f->own->wake_timer, wake_is_due, WAKE_MS, 0);
     }
 }
 
@@ -92,7 +96,7 @@ static void run_survey(uv_work_t *work)
 static bool has_lane(const struct flusher *f, int64_t destination, int number)
 {
     for (const struct lane *l = f->lanes; l != NULL; l = l->next) {
-        if (l->destination == destination && l->number == number) {
+        if (l->id == destination && l->number == number) {
             return true;
         }
     }
@@ -138,7 +142,7 @@ static void survey_done(uv_work_t *work, int cancelled)
             }
         }
         own->seen_all = true;
-        wake_lanes(&own->wake_timer);
+        wake_lanes(f, true);
         flusher_lane_rests(f);
     } else {
         struct spool_report r = {.kind = SPOOL_REPORT_TROUBLE,
@@ -162,14 +166,6 @@ static void survey(uv_timer_t *timer)
 
 /* ---- resting and stopping ---- */
 
-static bool lane_has_nothing_to_do(const struct lane *lane)
-{
-    return lane->state == LANE_ENDED ||
-           (lane->state == LANE_WAITING && !lane->answered &&
-            (lane->idle_because == TAKEN_NOTHING ||
-             lane->idle_because == TAKEN_PAUSED));
-}
-
 void flusher_lane_rests(struct flusher *f)
 {
     if (f->stopping) {
@@ -178,7 +174,7 @@ void flusher_lane_rests(struct flusher *f)
     }
     bool idle = f->own->seen_all && f->options.idle != NULL;
     for (const struct lane *l = f->lanes; idle && l != NULL; l = l->next) {
-        idle = lane_has_nothing_to_do(l);
+        idle = lane_is_idle(l);
     }
     if (idle) {
         f->options.idle(f->options.arg);
@@ -250,14 +246,14 @@ static void finish_if_stopped(struct flusher *f)
     struct flusher_private *own = f->own;
     bool busy = own->surveying || own->closing;
     for (const struct lane *l = f->lanes; !busy && l != NULL; l = l->next) {
-        busy = l->state != LANE_ENDED;
+        busy = !l->ended;
     }
     if (busy) {
         return;
     }
     own->closing = true;
     for (struct lane *l = f->lanes; l != NULL; l = l->next) {
-        lane_destroy(l, lane_closed);
+        lane_close(l, lane_closed);
     }
     f->options.sender->destroy(f->http, http_closed, f);
     close_handle(&own->watch);

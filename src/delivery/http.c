@@ -260,10 +260,19 @@ static bool copy_headers(struct http_post *post, const char *const *lines)
 #define SET(option, value)                                                     \
     (curl_easy_setopt(post->easy, CURLOPT_##option, value) == CURLE_OK)
 
+/* A body that fits goes out in one write instead of one a turn of the loop. */
+static long upload_buffer(size_t body_len)
+{
+    const size_t least = (size_t)64 * 1024, most = (size_t)2 * 1024 * 1024;
+    size_t want = body_len < least ? least : body_len > most ? most : body_len;
+    return (long)want;
+}
+
 static bool set_request(struct http_post *post, const char *url)
 {
     return SET(URL, url) && SET(POST, 1L) && SET(HTTPHEADER, post->headers) &&
            SET(POSTFIELDSIZE_LARGE, (curl_off_t)post->body_len) &&
+           SET(UPLOAD_BUFFERSIZE, upload_buffer(post->body_len)) &&
            /* No seek callback: see http.h. */
            SET(READFUNCTION, give_body) && SET(READDATA, post) &&
            SET(PREREQFUNCTION, allow_request) && SET(PREREQDATA, post) &&

@@ -1,12 +1,8 @@
 #include "delivery/lane.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/text.h"
-#include "delivery/backoff.h"
 #include "delivery/profile.h"
 
 /* The first batch after a failure; doubled with each one that arrives. */
@@ -18,199 +14,251 @@
 /* Nothing is ever scheduled further ahead than a Retry-After of a day. */
 #define WAIT_MAX_MS ((int64_t)27 * 60 * 60 * 1000)
 
-#define TO(state) (1U << (state))
-
-static const struct {
-    const char *name;
-    unsigned next;
-} states[] = {
-    [LANE_TAKING] = {"taking", TO(LANE_SENDING) | TO(LANE_WAITING) |
-                                   TO(LANE_TAKING) | TO(LANE_ENDED)},
-    [LANE_SENDING] = {"sending", TO(LANE_TAKING)},
-    [LANE_WAITING] = {"waiting", TO(LANE_TAKING) | TO(LANE_ENDED)},
-    [LANE_ENDED] = {"ended", 0},
-};
-
 static void lane_step(struct lane *lane);
 
-static void move_to(struct lane *lane, enum lane_state next)
+/* ---- flying ---- */
+
+static bool is_flying(const struct lane *lane)
 {
-    assert(states[lane->state].next & TO(next));
-    lane->state = next;
+    return lane->flying != NULL && !lane->flying->landed;
 }
 
-/* ---- taking: one turn of the outbox, on the thread pool ---- */
-
-static void run_turn(uv_work_t *work)
+static bool has_landed(const struct lane *lane)
 {
-    struct lane *lane = work->data;
-    const struct flusher *f = lane->f;
-    struct take_options take = {
-        .framing = profile_framing,
-        .most_events = lane->window,
-        .hurry = f->options.foreground,
-        .now = lane->overdue,
-    };
-    bool settles = lane->answered;
-    lane->status =
-        batch_turn(f->options.box, lane->destination, lane->number,
-                   settles ? &lane->batch : NULL, settles ? &lane->s : NULL,
-                   f->stopping ? NULL : &take, &lane->turn, &lane->error);
+    return lane->flying != NULL && lane->flying->landed;
 }
 
-static void turn_done(uv_work_t *work, int cancelled)
+static bool has_arrived(const struct flight *flight)
 {
-    (void)cancelled; /* never: nobody cancels it */
-    lane_step(work->data);
+    return flight->s.outcome == OUTCOME_DELIVERED;
 }
 
-static void enter_taking(struct lane *lane)
+static void grow_window(struct lane *lane, const struct flight *flight)
 {
-    move_to(lane, LANE_TAKING);
-    lane->woken = false;
-    lane->work.data = lane;
-    (void)uv_queue_work(lane->f->options.loop, &lane->work, run_turn,
-                        turn_done);
-}
-
-/* ---- sending ---- */
-
-static int64_t retry_wait(struct lane *lane)
-{
-    const struct destination *d = &lane->turn.destination;
-    return backoff_ms(&lane->f->rng, (unsigned)lane->batch.attempts,
-                      d->backoff_base_ms, d->backoff_cap_ms,
-                      lane->judgement.retry_after_ms);
-}
-
-static int64_t probe_wait(struct lane *lane)
-{
-    const struct destination *d = &lane->turn.destination;
-    unsigned probes =
-        d->state == DESTINATION_HELD ? (unsigned)d->probes + 1 : 0;
-    int64_t wait =
-        probe_ms(&lane->f->rng, probes, d->backoff_base_ms, d->backoff_cap_ms);
-    return wait > lane->judgement.retry_after_ms
-               ? wait
-               : lane->judgement.retry_after_ms;
-}
-
-static enum outcome outcome_of(enum verdict verdict)
-{
-    switch (verdict) {
-    case VERDICT_DELIVERED:
-        return OUTCOME_DELIVERED;
-    case VERDICT_RETRY:
-        return OUTCOME_RETRY;
-    case VERDICT_UNCERTAIN:
-        return OUTCOME_UNCERTAIN;
-    case VERDICT_REFUSED:
-        return OUTCOME_REFUSED;
-    case VERDICT_HOLD:
-        return OUTCOME_HOLD;
-    }
-    return OUTCOME_UNCERTAIN;
-}
-
-/* What the judgement means for the batch, ready for the next turn. */
-static void note_outcome(struct lane *lane)
-{
-    int64_t now = clock_wall_ms(outbox_clock(lane->f->options.box));
-    int64_t probe = probe_wait(lane);
-    bool good = lane->judgement.verdict == VERDICT_DELIVERED;
-    int64_t retry = good ? 0 : retry_wait(lane);
-    lane->s.outcome = outcome_of(lane->judgement.verdict);
-    lane->s.retry_at = now + retry;
-    lane->s.probe_at = now + probe;
-    lane->s.sent_at = lane->sent_at;
-    lane->s.code = lane->judgement.code;
-    lane->s.reason = lane->judgement.reason;
-    lane->s.answer = lane->answer;
-    lane->wait_ms = lane->judgement.verdict == VERDICT_HOLD ? probe : retry;
-    lane->answered = true;
-    if (good && lane->window > 0) {
+    if (has_arrived(flight) && lane->window > 0) {
         lane->window *= 2;
-        if (lane->window >= lane->turn.destination.batch_events) {
+        if (lane->window >= lane->destination.batch_events) {
             lane->window = 0;
         }
-    } else if (!good && lane->judgement.verdict != VERDICT_REFUSED) {
+    } else if (!has_arrived(flight) && flight->s.outcome != OUTCOME_REFUSED) {
         lane->window = WINDOW_MIN;
     }
 }
 
-static void reply_arrived(void *arg, const struct reply *reply)
+static void flight_landed(void *arg)
 {
     struct lane *lane = arg;
-    struct flusher *f = lane->f;
-    enum profile profile = PROFILE_SEGMENTIFY;
-    (void)profile_find(lane->turn.destination.profile, &profile, NULL);
-    lane->post = NULL;
-    judge(profile, reply, (unsigned)lane->batch.unknown,
-          clock_wall_ms(outbox_clock(f->options.box)), &lane->judgement);
-    text_clean(lane->answer, sizeof lane->answer, reply->body, reply->body_len);
-    lane->s = (struct settlement){
-        .unknown_code = lane->judgement.unknown_code,
-        .http = reply->http,
-        .curl = reply->curl,
-        .duration_ms = reply->duration_ms,
-        .answer_len = strlen(lane->answer),
-    };
-    note_outcome(lane);
+    grow_window(lane, lane->flying);
     lane_step(lane);
 }
 
-/* It could not even be tried: as a fault of the destination's, so that the
- * operator sees why and nothing is consumed. */
-static void hold_unsent(struct lane *lane, const char *code, const char *why)
-{
-    lane->judgement =
-        (struct judgement){.verdict = VERDICT_HOLD, .retry_after_ms = -1};
-    (void)snprintf(lane->judgement.code, sizeof lane->judgement.code, "%s",
-                   code);
-    (void)snprintf(lane->judgement.reason, sizeof lane->judgement.reason,
-                   "%.*s", JUDGEMENT_REASON_SIZE - 1, why);
-    lane->answer[0] = '\0';
-    lane->s = (struct settlement){0};
-    note_outcome(lane);
-    enter_taking(lane);
-}
-
-static void enter_sending(struct lane *lane)
+static void send_ready(struct lane *lane)
 {
     struct flusher *f = lane->f;
-    const struct destination *d = &lane->turn.destination;
-    struct profile_request request;
-    struct spool_error err = {0};
-    enum profile profile;
-    lane->batch = lane->turn.batch;
-    lane->turn.batch = (struct batch){0};
-    lane->sent_at = clock_wall_ms(outbox_clock(f->options.box));
-    move_to(lane, LANE_SENDING);
-    enum spool_status status = profile_find(d->profile, &profile, &err);
-    if (status == SPOOL_OK) {
-        status = profile_prepare(profile, d, &lane->batch, &request, &err);
-    }
-    if (status == SPOOL_OK) {
-        struct http_request post = {request.url, request.headers,
-                                    lane->batch.bytes.data,
-                                    lane->batch.bytes.len};
-        status = f->options.sender->post(f->http, &post, reply_arrived, lane,
-                                         &lane->post, &err);
-    }
-    profile_forget(&request);
-    if (status != SPOOL_OK) {
-        hold_unsent(lane, "CONFIGURATION", err.message);
+    lane->flying = lane->settling == &lane->flights[0] ? &lane->flights[1]
+                                                       : &lane->flights[0];
+    if (!flight_start(lane->flying, &f->options, f->http, &f->rng,
+                      &lane->destination, &lane->ready, flight_landed, lane)) {
+        grow_window(lane, lane->flying);
     }
 }
 
-/* ---- waiting ---- */
+/* ---- reading ahead ---- */
+
+static void run_read(uv_work_t *work)
+{
+    struct lane *lane = work->data;
+    /* What cannot be read now is read, or fails, in the turn. */
+    (void)batch_prefetch(lane->f->options.box, &lane->read_as, lane->number,
+                         lane->read_behind, &lane->read_take, &lane->prefetch,
+                         NULL);
+}
+
+static void read_done(uv_work_t *work, int cancelled)
+{
+    struct lane *lane = work->data;
+    (void)cancelled; /* never: nobody cancels it */
+    lane->reading = false;
+    lane_step(lane);
+}
+
+static void start_reading(struct lane *lane, int64_t behind)
+{
+    prefetch_finish(&lane->prefetch);
+    lane->reading = true;
+    lane->reads_on = false;
+    lane->read_as = lane->destination;
+    lane->read_take = (struct take_options){.framing = profile_framing};
+    lane->read_behind = behind;
+    lane->read_work.data = lane;
+    (void)uv_queue_work(lane->f->options.loop, &lane->read_work, run_read,
+                        read_done);
+}
+
+/* ---- turning ---- */
+
+static void run_turn(uv_work_t *work)
+{
+    struct lane *lane = work->data;
+    lane->status = batch_turn(lane->f->options.box, lane->id, lane->number,
+                              &lane->order, &lane->turn, &lane->error);
+}
+
+static void report_settled(struct lane *lane);
+static void report_damaged(struct lane *lane);
+static void rest(struct lane *lane);
+static void rest_for(struct lane *lane, int64_t wait_ms);
+
+static void turn_succeeded(struct lane *lane)
+{
+    struct turn *turn = &lane->turn;
+    if (turn->taken != TAKEN_GONE) {
+        lane->destination = turn->destination;
+    }
+    if (lane->order.done != NULL) {
+        report_settled(lane);
+        flight_finish(lane->settling);
+        lane->settling = NULL;
+    }
+    batch_finish(&lane->back);
+    report_damaged(lane);
+    if (turn->taken == TAKEN_BATCH) {
+        lane->ready = turn->batch;
+        turn->batch = (struct batch){0};
+        lane->reads_on = lane->ready.more;
+    } else if (lane->order.take != NULL || turn->taken == TAKEN_GONE) {
+        rest(lane);
+    }
+}
+
+static void turn_failed(struct lane *lane)
+{
+    switch (lane->status) {
+    case SPOOL_BUSY:
+    case SPOOL_FULL:
+    case SPOOL_IO:
+    case SPOOL_NO_MEMORY: {
+        struct spool_report r = {.kind = SPOOL_REPORT_TROUBLE,
+                                 .destination = lane->destination.name,
+                                 .code = spool_status_name(lane->status),
+                                 .reason = lane->error.message,
+                                 .wait_ms = TROUBLE_MS};
+        flusher_report(lane->f, &r);
+        lane->rests_because = TAKEN_WAIT;
+        rest_for(lane, TROUBLE_MS);
+        if (lane->f->stopping) { /* uncertain at the next start */
+            lane->settling = NULL;
+            batch_finish(&lane->back);
+        }
+        break;
+    }
+    case SPOOL_OK:
+    case SPOOL_INVALID:
+    case SPOOL_MISUSE:
+    case SPOOL_NOT_FOUND:
+    case SPOOL_EXISTS:
+    case SPOOL_HELD:
+    case SPOOL_UNKNOWN:
+    case SPOOL_DAMAGED:
+    case SPOOL_NEWER:
+    case SPOOL_MOVED:
+    case SPOOL_TIMEOUT:
+    case SPOOL_UNFINISHED:
+        flusher_fails(lane->f, &lane->error);
+        break;
+    }
+}
+
+static void turn_done(uv_work_t *work, int cancelled)
+{
+    struct lane *lane = work->data;
+    (void)cancelled; /* never: nobody cancels it */
+    lane->turning = false;
+    prefetch_finish(&lane->used);
+    lane->failed_turn = lane->status != SPOOL_OK;
+    if (lane->status == SPOOL_OK) {
+        turn_succeeded(lane);
+    } else {
+        turn_failed(lane);
+    }
+    lane_step(lane);
+}
+
+/* What landed is settled by the next turn that starts. */
+static void settle_landed(struct lane *lane)
+{
+    if (lane->settling == NULL && has_landed(lane)) {
+        lane->settling = lane->flying;
+        lane->flying = NULL;
+    }
+}
+
+/* What was taken ahead is given back if it cannot be sent next: the batch
+ * before it did not arrive, or the flusher stops. */
+static void give_back(struct lane *lane)
+{
+    bool next = lane->settling == NULL || has_arrived(lane->settling);
+    if (lane->ready.n > 0 && (!next || lane->f->stopping)) {
+        lane->back = lane->ready;
+        lane->ready = (struct batch){0};
+    }
+}
+
+static void give_orders(struct lane *lane)
+{
+    struct flight *settling = lane->settling;
+    bool takes = !lane->f->stopping && lane->ready.n == 0;
+    lane->used = lane->prefetch;
+    lane->prefetch = (struct prefetch){0};
+    lane->take = (struct take_options){
+        .framing = profile_framing,
+        .most_events = lane->window,
+        .hurry = lane->f->options.foreground,
+        .now = lane->overdue,
+        .ahead = lane->flying != NULL,
+        .prefetch = lane->window == 0 ? &lane->used : NULL,
+    };
+    lane->order = (struct order){
+        .done = settling != NULL ? &settling->batch : NULL,
+        .s = settling != NULL ? &settling->s : NULL,
+        .back = lane->back.n > 0 ? &lane->back : NULL,
+        .take = takes ? &lane->take : NULL,
+    };
+}
+
+static void start_turn(struct lane *lane)
+{
+    give_orders(lane);
+    lane->turning = true;
+    lane->resting = false;
+    lane->woken = false;
+    lane->overdue = false;
+    (void)uv_timer_stop(&lane->timer);
+    /* While the turn cuts what was read, what lies behind that is read. */
+    if (lane->order.take != NULL && lane->used.batch.n > 0 && lane->used.full) {
+        start_reading(lane, lane->used.hi);
+    }
+    lane->turn_work.data = lane;
+    (void)uv_queue_work(lane->f->options.loop, &lane->turn_work, run_turn,
+                        turn_done);
+}
+
+/* ---- resting ---- */
 
 static void time_is_over(uv_timer_t *timer)
 {
     struct lane *lane = timer->data;
-    if (lane->state == LANE_WAITING) {
-        lane->overdue = true;
-        lane_step(lane);
+    lane->resting = false;
+    lane->overdue = true;
+    lane_step(lane);
+}
+
+/* wait_ms < 0: until woken. */
+static void rest_for(struct lane *lane, int64_t wait_ms)
+{
+    lane->resting = true;
+    if (wait_ms >= 0) {
+        (void)uv_timer_start(&lane->timer, time_is_over, (uint64_t)wait_ms, 0);
     }
 }
 
@@ -229,58 +277,72 @@ static int64_t wait_for(struct lane *lane, int64_t wall)
     return lane->due_mono > mono ? lane->due_mono - mono : 0;
 }
 
-/* wait_ms < 0: for a wake alone. */
-static void enter_waiting(struct lane *lane, int64_t wait_ms)
+/* The turn took nothing. */
+static void rest(struct lane *lane)
 {
-    move_to(lane, LANE_WAITING);
-    lane->overdue = false;
-    if (wait_ms >= 0) {
-        (void)uv_timer_start(&lane->timer, time_is_over, (uint64_t)wait_ms, 0);
+    lane->rests_because = lane->turn.taken;
+    switch (lane->turn.taken) {
+    case TAKEN_FILLING:
+        if (!lane->woken) {
+            rest_for(lane, wait_for(lane, lane->turn.wait_until));
+        }
+        break;
+    case TAKEN_NOTHING:
+        if (!lane->woken) {
+            rest_for(lane, -1);
+        }
+        break;
+    case TAKEN_WAIT:
+    case TAKEN_HELD:
+        rest_for(lane, wait_for(lane, lane->turn.wait_until));
+        break;
+    case TAKEN_BATCH:
+    case TAKEN_PAUSED:
+    case TAKEN_GONE:
+        rest_for(lane, -1);
+        break;
     }
-    flusher_lane_rests(lane->f);
-}
-
-static void enter_ended(struct lane *lane)
-{
-    (void)uv_timer_stop(&lane->timer);
-    batch_finish(&lane->batch);
-    batch_finish(&lane->turn.batch);
-    move_to(lane, LANE_ENDED);
-    flusher_lane_rests(lane->f);
 }
 
 /* ---- telling ---- */
 
+static enum spool_report_kind kind_of(const struct lane *lane)
+{
+    switch (lane->settling->s.outcome) {
+    case OUTCOME_DELIVERED:
+        return SPOOL_REPORT_DELIVERED;
+    case OUTCOME_RETRY:
+        return SPOOL_REPORT_RETRY;
+    case OUTCOME_UNCERTAIN:
+        return SPOOL_REPORT_UNCERTAIN;
+    case OUTCOME_REFUSED:
+        return lane->turn.died    ? SPOOL_REPORT_DEAD
+               : lane->turn.split ? SPOOL_REPORT_SPLIT
+                                  : SPOOL_REPORT_HELD;
+    case OUTCOME_HOLD:
+        return SPOOL_REPORT_HELD;
+    }
+    return SPOOL_REPORT_HELD;
+}
+
 static void report_settled(struct lane *lane)
 {
-    static const enum spool_report_kind kinds[] = {
-        [OUTCOME_DELIVERED] = SPOOL_REPORT_DELIVERED,
-        [OUTCOME_RETRY] = SPOOL_REPORT_RETRY,
-        [OUTCOME_UNCERTAIN] = SPOOL_REPORT_UNCERTAIN,
-        [OUTCOME_REFUSED] = SPOOL_REPORT_SPLIT,
-        [OUTCOME_HOLD] = SPOOL_REPORT_HELD,
-    };
+    const struct flight *flight = lane->settling;
+    bool again = flight->s.outcome != OUTCOME_DELIVERED &&
+                 flight->s.outcome != OUTCOME_REFUSED;
     struct spool_report r = {
-        .kind = kinds[lane->s.outcome],
-        .destination = lane->turn.destination.name,
-        .first_id = lane->batch.lo,
-        .last_id = lane->batch.hi,
-        .events = (int64_t)lane->batch.n,
-        .http = lane->s.http,
-        .code = lane->judgement.code,
-        .reason = lane->judgement.reason,
-        .wait_ms = lane->wait_ms,
+        .kind = kind_of(lane),
+        .destination = lane->destination.name,
+        .first_id = flight->batch.lo,
+        .last_id = flight->batch.hi,
+        .events = (int64_t)flight->batch.n,
+        .http = flight->s.http,
+        .code = flight->judgement.code,
+        .reason = flight->judgement.reason,
+        .wait_ms = again ? flight->wait_ms : -1,
     };
-    if (lane->s.outcome == OUTCOME_REFUSED) {
-        r.kind = lane->turn.died    ? SPOOL_REPORT_DEAD
-                 : lane->turn.split ? SPOOL_REPORT_SPLIT
-                                    : SPOOL_REPORT_HELD;
-        r.wait_ms = -1;
-        if (r.kind == SPOOL_REPORT_HELD) {
-            r.reason = lane->turn.destination.reason;
-        }
-    } else if (lane->s.outcome == OUTCOME_DELIVERED) {
-        r.wait_ms = -1;
+    if (r.kind == SPOOL_REPORT_HELD && flight->s.outcome == OUTCOME_REFUSED) {
+        r.reason = lane->destination.reason;
     }
     if (lane->turn.resumed) {
         struct spool_report resumed = r;
@@ -295,7 +357,7 @@ static void report_damaged(struct lane *lane)
     if (lane->turn.damaged > 0) {
         struct spool_report r = {
             .kind = SPOOL_REPORT_DAMAGED,
-            .destination = lane->turn.destination.name,
+            .destination = lane->destination.name,
             .events = lane->turn.damaged,
             .code = "DAMAGED",
             .reason = "rows whose checksum is wrong were set aside",
@@ -307,101 +369,84 @@ static void report_damaged(struct lane *lane)
 
 /* ---- deciding ---- */
 
-/* The turn failed; nothing was settled or taken by it. */
-static void turn_failed(struct lane *lane)
+static bool may_send(const struct lane *lane)
 {
-    switch (lane->status) {
-    case SPOOL_BUSY:
-    case SPOOL_FULL:
-    case SPOOL_IO:
-    case SPOOL_NO_MEMORY: {
-        struct spool_report r = {.kind = SPOOL_REPORT_TROUBLE,
-                                 .destination = "",
-                                 .code = spool_status_name(lane->status),
-                                 .reason = lane->error.message,
-                                 .wait_ms = TROUBLE_MS};
-        flusher_report(lane->f, &r);
-        if (lane->f->stopping) {
-            enter_ended(lane); /* unsettled: uncertain at the next start */
-        } else {
-            enter_waiting(lane, TROUBLE_MS);
-        }
-        break;
-    }
-    case SPOOL_OK:
-    case SPOOL_INVALID:
-    case SPOOL_MISUSE:
-    case SPOOL_NOT_FOUND:
-    case SPOOL_EXISTS:
-    case SPOOL_HELD:
-    case SPOOL_UNKNOWN:
-    case SPOOL_DAMAGED:
-    case SPOOL_NEWER:
-    case SPOOL_MOVED:
-    case SPOOL_TIMEOUT:
-    case SPOOL_UNFINISHED:
-        flusher_fails(lane->f, &lane->error);
-        enter_ended(lane);
-        break;
-    }
+    return lane->ready.n > 0 && lane->flying == NULL && !lane->f->failed &&
+           (lane->settling == NULL || has_arrived(lane->settling));
 }
 
-static void turn_succeeded(struct lane *lane)
+/* Whether the batch behind the one in flight is worth taking before that has
+ * arrived: while all goes well and a limit, not the end of the log, ended it.
+ */
+static bool takes_ahead(const struct lane *lane)
 {
-    struct turn *turn = &lane->turn;
-    if (lane->answered) {
-        lane->answered = false;
-        report_settled(lane);
-        batch_finish(&lane->batch);
+    return is_flying(lane) && lane->flying->batch.more && lane->ready.n == 0 &&
+           lane->window == 0 &&
+           lane->destination.state == DESTINATION_RUNNING && !lane->f->stopping;
+}
+
+static bool wants_turn(const struct lane *lane)
+{
+    if (lane->turning || lane->reading || lane->f->failed) {
+        return false;
     }
-    report_damaged(lane);
-    if (lane->f->stopping && turn->taken != TAKEN_BATCH) {
-        enter_ended(lane);
-        return;
+    if (lane->settling != NULL || lane->back.n > 0) {
+        return !lane->failed_turn || !lane->resting || lane->f->stopping;
     }
-    lane->idle_because = turn->taken;
-    switch (turn->taken) {
-    case TAKEN_BATCH:
-        lane->overdue = false;
-        enter_sending(lane);
-        break;
-    case TAKEN_WAIT:
-    case TAKEN_HELD:
-        enter_waiting(lane, wait_for(lane, turn->wait_until));
-        break;
-    case TAKEN_NOTHING:
-    case TAKEN_PAUSED:
-        if (lane->woken) {
-            enter_taking(lane);
-        } else {
-            enter_waiting(lane, -1);
-        }
-        break;
-    case TAKEN_GONE:
-        enter_ended(lane);
-        break;
+    if (lane->f->stopping || lane->resting || lane->ready.n > 0) {
+        return false;
     }
+    return lane->flying == NULL || takes_ahead(lane);
+}
+
+static bool wants_to_read(const struct lane *lane)
+{
+    return !lane->reading && !lane->turning && lane->reads_on &&
+           lane->prefetch.batch.n == 0 && takes_ahead(lane);
+}
+
+/* Nothing goes on any more, and nothing will. */
+static bool is_over(const struct lane *lane)
+{
+    bool busy = lane->turning || lane->reading || is_flying(lane);
+    bool gone = lane->resting && lane->rests_because == TAKEN_GONE;
+    return !busy && (lane->f->stopping || lane->f->failed || gone);
+}
+
+static void lane_end(struct lane *lane)
+{
+    lane->ended = true;
+    (void)uv_timer_stop(&lane->timer);
+    batch_finish(&lane->ready);
+    batch_finish(&lane->back);
+    flight_finish(&lane->flights[0]);
+    flight_finish(&lane->flights[1]);
+    prefetch_finish(&lane->prefetch);
+    flusher_lane_rests(lane->f);
 }
 
 static void lane_step(struct lane *lane)
 {
-    switch (lane->state) {
-    case LANE_TAKING:
-        if (lane->status == SPOOL_OK) {
-            turn_succeeded(lane);
-        } else {
-            turn_failed(lane);
-        }
-        break;
-    case LANE_SENDING: /* the reply is noted */
-        enter_taking(lane);
-        break;
-    case LANE_WAITING:
-        (void)uv_timer_stop(&lane->timer);
-        enter_taking(lane);
-        break;
-    case LANE_ENDED:
-        break;
+    if (lane->ended) {
+        return;
+    }
+    settle_landed(lane);
+    if (!lane->turning) {
+        give_back(lane);
+    }
+    if (may_send(lane)) {
+        send_ready(lane);
+        settle_landed(lane); /* it may not even have taken off */
+    }
+    if (wants_to_read(lane)) {
+        start_reading(lane, lane->flying->batch.hi);
+    }
+    if (wants_turn(lane)) {
+        start_turn(lane);
+    } else if (is_over(lane)) {
+        lane_end(lane);
+    } else if (lane->resting && !lane->turning) {
+        flusher_lane_rests(lane->f);
     }
 }
 
@@ -415,55 +460,53 @@ struct lane *lane_create(struct flusher *f, const struct destination *d,
         return NULL;
     }
     lane->f = f;
-    lane->destination = d->id;
+    lane->id = d->id;
     lane->number = number;
-    lane->state = LANE_WAITING;
+    lane->destination = *d;
     /* In the foreground the first try is made whatever was waited for. */
     lane->overdue = f->options.foreground;
     (void)uv_timer_init(f->options.loop, &lane->timer);
     lane->timer.data = lane;
-    enter_taking(lane);
+    lane_step(lane);
     return lane;
 }
 
-void lane_wake(struct lane *lane)
+void lane_wake(struct lane *lane, bool all)
 {
+    bool waits_for_events = lane->rests_because == TAKEN_NOTHING ||
+                            lane->rests_because == TAKEN_FILLING;
     lane->woken = true;
-    if (lane->state == LANE_WAITING) {
+    if (lane->resting && (all || waits_for_events) && lane->settling == NULL &&
+        lane->back.n == 0) {
+        lane->resting = false;
         lane_step(lane);
     }
 }
 
 void lane_stop(struct lane *lane)
 {
-    if (lane->state == LANE_WAITING && !lane->answered) {
-        enter_ended(lane);
-    } else if (lane->state == LANE_WAITING) {
-        lane_step(lane); /* one more try to settle */
-    }
+    lane_step(lane);
 }
 
 void lane_abort(struct lane *lane)
 {
-    if (lane->state == LANE_SENDING && lane->post != NULL) {
-        lane->f->options.sender->cancel(lane->f->http, lane->post);
-        lane->post = NULL;
-        lane->judgement =
-            (struct judgement){.verdict = VERDICT_UNCERTAIN,
-                               .retry_after_ms = -1,
-                               .code = "STOPPED",
-                               .reason = "the flusher was stopped "
-                                         "before the answer "
-                                         "came"};
-        lane->answer[0] = '\0';
-        lane->s = (struct settlement){0};
-        note_outcome(lane);
-        lane_step(lane);
+    if (is_flying(lane)) {
+        flight_abort(lane->flying, lane->f->http);
     }
+    lane_step(lane);
 }
 
-void lane_destroy(struct lane *lane, uv_close_cb closed)
+bool lane_is_idle(const struct lane *lane)
 {
-    assert(lane->state == LANE_ENDED);
+    return lane->ended ||
+           (lane->resting && !lane->turning && lane->flying == NULL &&
+            lane->settling == NULL && lane->ready.n == 0 &&
+            (lane->rests_because == TAKEN_NOTHING ||
+             lane->rests_because == TAKEN_PAUSED));
+}
+
+void lane_close(struct lane *lane, uv_close_cb closed)
+{
+    assert(lane->ended);
     uv_close((uv_handle_t *)&lane->timer, closed);
 }

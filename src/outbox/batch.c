@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "outbox/turn.h"
+#include "outbox/body.h"
 
 void batch_finish(struct batch *b)
 {
@@ -39,6 +39,9 @@ static enum spool_status run_turn(struct db *db, void *arg,
     if (status == SPOOL_OK && j->done != NULL) {
         status = turn_settle(db, j, err);
     }
+    if (status == SPOOL_OK && j->order->back != NULL) {
+        status = turn_give_back(db, j, err);
+    }
     if (status == SPOOL_OK && j->take != NULL) {
         status = turn_take(db, j, err);
     }
@@ -47,22 +50,74 @@ static enum spool_status run_turn(struct db *db, void *arg,
 }
 
 enum spool_status batch_turn(struct outbox *box, int64_t destination, int lane,
-                             const struct batch *done,
-                             const struct settlement *s,
-                             const struct take_options *take, struct turn *turn,
+                             const struct order *order, struct turn *turn,
                              struct spool_error *err)
 {
-    assert((done == NULL) == (s == NULL));
+    assert((order->done == NULL) == (order->s == NULL));
     struct turn_job j = {.box = box,
                          .destination = destination,
                          .lane = lane,
-                         .done = done,
-                         .s = s,
-                         .take = take,
+                         .order = order,
+                         .done = order->done,
+                         .s = order->s,
+                         .take = order->take,
                          .turn = turn};
     enum spool_status status = outbox_write(box, run_turn, &j, err);
     if (status != SPOOL_OK) {
         batch_finish(&turn->batch);
+    }
+    return status;
+}
+
+/* ---- reading ahead ---- */
+
+struct prefetch_job {
+    struct turn_job turn;
+    struct prefetch *out;
+};
+
+static enum spool_status run_prefetch(struct db *db, void *arg,
+                                      struct spool_error *err)
+{
+    struct prefetch_job *p = arg;
+    struct found f;
+    enum spool_status status = body_read(
+        db, &p->turn, p->out->behind, INT64_MAX, true, &p->out->batch, &f, err);
+    p->out->hi = f.hi;
+    p->out->passed = f.passed;
+    p->out->damaged = f.damaged;
+    p->out->oldest = f.oldest;
+    p->out->full = f.full;
+    return status;
+}
+
+void prefetch_finish(struct prefetch *p)
+{
+    batch_finish(&p->batch);
+}
+
+enum spool_status batch_prefetch(struct outbox *box,
+                                 const struct destination *d, int lane,
+                                 int64_t behind,
+                                 const struct take_options *take,
+                                 struct prefetch *out, struct spool_error *err)
+{
+    struct turn turn = {.destination = *d};
+    struct prefetch_job p = {.turn = {.box = box,
+                                      .destination = d->id,
+                                      .lane = lane,
+                                      .take = take,
+                                      .turn = &turn},
+                             .out = out};
+    *out = (struct prefetch){.behind = behind};
+    enum spool_status status =
+        membership_open(&p.turn.members, box, d, lane, err);
+    if (status == SPOOL_OK) {
+        status = outbox_read(box, run_prefetch, &p, err);
+    }
+    membership_close(&p.turn.members);
+    if (status != SPOOL_OK) {
+        prefetch_finish(out);
     }
     return status;
 }

@@ -2,7 +2,9 @@
  * them. One flusher at a time works on a spool (lock.h).
  *
  * batch_turn is the whole way out: it settles the batch that was sent and takes
- * the next one, in one transaction, so that a request costs one sync. */
+ * the next one, in one transaction, so that a request costs one sync. That sync
+ * need not be waited for between two requests: a batch can be taken ahead while
+ * another is in flight, and the events of a third be read meanwhile. */
 #ifndef OUTBOX_BATCH_H
 #define OUTBOX_BATCH_H
 
@@ -27,6 +29,7 @@ struct batch {
     int attempts;        /* requests made, this one included */
     int unknown;         /* earlier ones answered with an unknown code */
     bool probe;          /* sent to learn whether a held destination is well */
+    bool more;           /* a limit ended it: there is likely more behind it */
     size_t n;            /* events in it, at least 1 */
     struct batch_event *events;
     struct buffer bytes; /* the request body */
@@ -63,17 +66,34 @@ struct framing {
     const char *open, *between, *close;
 };
 
+/* The events of the log's next batch, read before the turn that cuts it. Zeroed
+ * is none. */
+struct prefetch {
+    struct batch batch;
+    int64_t behind; /* the id it begins behind */
+    int64_t hi;     /* the id it ends with */
+    int64_t passed, damaged, oldest;
+    bool full;
+};
+
+void prefetch_finish(struct prefetch *p); /* safe twice */
+
 struct take_options {
     struct framing framing;
     int most_events; /* slow start: at most so many now; 0 no such limit */
     bool hurry;      /* do not wait for a batch to fill or age */
     bool now;        /* do not wait for a retry or probe time either */
+    bool ahead;      /* a batch of the lane is in flight: take the one to be
+                        sent when that has arrived */
+    struct prefetch *prefetch; /* used up if it fits; NULL: none */
 };
 
 enum taken {
     TAKEN_BATCH,
     TAKEN_NOTHING, /* all events are settled; a put will change that */
-    TAKEN_WAIT,    /* something is due at wait_until */
+    TAKEN_FILLING, /* fewer events than a batch: a put may fill it, at
+                      wait_until it is old enough */
+    TAKEN_WAIT,    /* something is to be sent again at wait_until */
     TAKEN_HELD,    /* likewise: wait_until is the next probe */
     TAKEN_PAUSED,
     TAKEN_GONE /* the destination has been removed */
@@ -93,16 +113,31 @@ struct turn {
     int64_t damaged; /* rows set aside because their checksum is wrong */
 };
 
-/* Settles done (NULL: nothing to settle) as s says, then takes the next batch
- * of the lane; take NULL only settles. The batch is committed as `sending`
- * before this returns, so that a crash sends the same batch again under the
- * same key. Blocks on the disk: not for a loop's thread. On failure nothing is
- * settled or taken. */
+/* What a turn is to do. */
+struct order {
+    const struct batch *done; /* settle it as s says; NULL: nothing */
+    const struct settlement *s;
+    const struct batch *back;        /* taken ahead and never sent: it waits
+                                        again; NULL: nothing */
+    const struct take_options *take; /* NULL: take nothing */
+};
+
+/* One turn of a lane. A batch that is taken is committed as `sending` before
+ * this returns, so that a crash sends the same batch again under the same key.
+ * Blocks on the disk: not for a loop's thread. On failure nothing is settled or
+ * taken. */
 enum spool_status batch_turn(struct outbox *box, int64_t destination, int lane,
-                             const struct batch *done,
-                             const struct settlement *s,
-                             const struct take_options *take, struct turn *turn,
+                             const struct order *order, struct turn *turn,
                              struct spool_error *err);
+
+/* Reads what the lane's next cut behind an id will take, beside whoever writes.
+ * Rows never change, so it stays true; a turn whose cursor stands elsewhere
+ * ignores it. */
+enum spool_status batch_prefetch(struct outbox *box,
+                                 const struct destination *d, int lane,
+                                 int64_t behind,
+                                 const struct take_options *take,
+                                 struct prefetch *out, struct spool_error *err);
 
 /* What an earlier flusher was sending when it ended is uncertain now. Call
  * once, with the flusher's lock held, before the first turn. *n batches. */

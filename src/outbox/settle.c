@@ -202,3 +202,17 @@ enum spool_status turn_settle(struct db *db, struct turn_job *j,
     }
     return status;
 }
+
+enum spool_status turn_give_back(struct db *db, struct turn_job *j,
+                                 struct spool_error *err)
+{
+    struct tile t;
+    enum spool_status status = find_tile(db, j->order->back->id, &t, err);
+    if (status == SPOOL_OK) {
+        t.state = TILE_PENDING;
+        t.attempts--;
+        t.next_at = 0;
+        status = tile_set(db, &t, j->now, NULL, NULL, err);
+    }
+    return status;
+}

@@ -106,6 +106,11 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "SELECT " TILE " FROM spool_batch "
         "WHERE destination = ?1 AND lane = ?2 AND state IN " WAITING
         " ORDER BY lo LIMIT 1",
+    /* The one behind the batch in flight. */
+    [STATEMENT_TILE_HEAD_AHEAD] =
+        "SELECT " TILE " FROM spool_batch "
+        "WHERE destination = ?1 AND lane = ?2 AND state IN " WAITING
+        " AND state <> 'sending' ORDER BY lo LIMIT 1",
     [STATEMENT_TILE_AT] = "SELECT " TILE ", code, reason FROM spool_batch "
                           "WHERE destination = ?1 AND lane = ?2 AND lo <= ?3 "
                           "ORDER BY lo DESC LIMIT 1",

@@ -50,7 +50,8 @@ static const char damaged_reason[] =
     "sent, compare with the till's own record";
 
 /* Moves the batch into the turn. */
-static void give(struct turn_job *j, const struct tile *t, struct batch *b)
+static void give(struct turn_job *j, const struct tile *t, struct batch *b,
+                 bool more)
 {
     b->id = t->id;
     b->destination = t->destination;
@@ -61,6 +62,7 @@ static void give(struct turn_job *j, const struct tile *t, struct batch *b)
     b->attempts = t->attempts;
     b->unknown = t->unknown;
     b->probe = j->turn->destination.state == DESTINATION_HELD;
+    b->more = more;
     j->turn->taken = TAKEN_BATCH;
     j->turn->batch = *b;
     *b = (struct batch){0};
@@ -94,7 +96,7 @@ static enum spool_status cut_batch(struct db *db, struct turn_job *j,
         status = lease_probe(db, j, err);
     }
     if (status == SPOOL_OK) {
-        give(j, &t, b);
+        give(j, &t, b, f->full);
     }
     return status;
 }
@@ -121,6 +123,25 @@ static bool batch_is_due(const struct turn_job *j, const struct found *f)
            is_due(j, f->oldest + j->turn->destination.batch_age_ms);
 }
 
+/* The rows behind the cursor, unless they have been read already. */
+static enum spool_status read_log(struct db *db, struct turn_job *j,
+                                  int64_t cursor, struct batch *b,
+                                  struct found *f, struct spool_error *err)
+{
+    struct prefetch *p = j->take->prefetch;
+    if (p == NULL || p->behind != cursor || p->batch.n == 0) {
+        return body_read(db, j, cursor, INT64_MAX, true, b, f, err);
+    }
+    *b = p->batch;
+    *f = (struct found){.hi = p->hi,
+                        .passed = p->passed,
+                        .damaged = p->damaged,
+                        .oldest = p->oldest,
+                        .full = p->full};
+    *p = (struct prefetch){0};
+    return SPOOL_OK;
+}
+
 /* Cuts the next batch of the log behind the cursor. */
 static enum spool_status cut(struct db *db, struct turn_job *j,
                              struct spool_error *err)
@@ -134,11 +155,11 @@ static enum spool_status cut(struct db *db, struct turn_job *j,
         struct batch b = {0};
         struct found f;
         again = false;
-        status = body_read(db, j, cursor, INT64_MAX, true, &b, &f, err);
+        status = read_log(db, j, cursor, &b, &f, err);
         if (status == SPOOL_OK && b.n > 0 && batch_is_due(j, &f)) {
             status = cut_batch(db, j, cursor, &f, &b, err);
         } else if (status == SPOOL_OK && b.n > 0) {
-            j->turn->taken = TAKEN_WAIT;
+            j->turn->taken = TAKEN_FILLING;
             j->turn->wait_until = f.oldest + j->turn->destination.batch_age_ms;
         } else if (status == SPOOL_OK &&
                    (f.full || f.damaged > 0 || f.passed > 0)) {
@@ -203,7 +224,7 @@ static enum spool_status mark_sending(struct db *db, struct turn_job *j,
         status = lease_probe(db, j, err);
     }
     if (status == SPOOL_OK) {
-        give(j, t, b);
+        give(j, t, b, false);
     }
     return status;
 }
@@ -235,8 +256,9 @@ static enum spool_status take_waiting(struct db *db, struct turn_job *j,
     struct tile t;
     bool row;
     *step = STEP_DONE;
-    sqlite3_stmt *s = db_query(db, STATEMENT_TILE_HEAD, "ii", j->destination,
-                               (int64_t)j->lane);
+    sqlite3_stmt *s = db_query(
+        db, j->take->ahead ? STATEMENT_TILE_HEAD_AHEAD : STATEMENT_TILE_HEAD,
+        "ii", j->destination, (int64_t)j->lane);
     enum spool_status status = db_row(db, s, &row, err);
     if (status != SPOOL_OK || !row) {
         *step = STEP_CUT;

@@ -11,6 +11,7 @@ struct turn_job {
     struct outbox *box;
     int64_t destination;
     int lane;
+    const struct order *order;
     const struct batch *done;
     const struct settlement *s;
     const struct take_options *take;
@@ -22,6 +23,10 @@ struct turn_job {
 /* Records what became of j->done, in its tile and its destination. */
 enum spool_status turn_settle(struct db *db, struct turn_job *j,
                               struct spool_error *err);
+
+/* Lets j->order->back wait again as if it had never been taken. */
+enum spool_status turn_give_back(struct db *db, struct turn_job *j,
+                                 struct spool_error *err);
 
 /* Takes the lane's next batch, or says what it waits for. */
 enum spool_status turn_take(struct db *db, struct turn_job *j,

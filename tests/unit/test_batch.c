@@ -61,10 +61,10 @@ static void a_small_batch_waits_until_it_is_old_enough(void **state)
     f->d.batch_age_ms = 100;
     assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
     fixture_put(f, 2);
-    fixture_take(f, &turn, TAKEN_WAIT);
+    fixture_take(f, &turn, TAKEN_FILLING);
     assert_int_equal(turn.wait_until, f->now + 100);
     f->now += 99;
-    fixture_take(f, &turn, TAKEN_WAIT);
+    fixture_take(f, &turn, TAKEN_FILLING);
     f->now += 1;
     fixture_take(f, &turn, TAKEN_BATCH);
     batch_finish(&turn.batch);
@@ -135,6 +135,80 @@ static void a_crash_while_sending_makes_the_batch_uncertain(void **state)
     batch_finish(&turn.batch);
 }
 
+static void turn_with(struct fixture *f, const struct order *order,
+                      struct turn *turn, enum taken taken)
+{
+    struct spool_error err = {0};
+    if (batch_turn(f->box, f->d.id, 0, order, turn, &err) != SPOOL_OK) {
+        fail_msg("%s", err.message);
+    }
+    assert_int_equal(turn->taken, taken);
+}
+
+static void a_batch_taken_ahead_and_given_back_was_never_sent(void **state)
+{
+    struct fixture *f = *state;
+    struct turn first, second, third;
+    struct take_options ahead = {.framing = {"[", ",", "]"}, .ahead = true};
+    struct take_options take = {.framing = {"[", ",", "]"}};
+    fixture_put(f, 8);
+    fixture_take(f, &first, TAKEN_BATCH);
+    assert_true(first.batch.more);
+    turn_with(f, &(struct order){.take = &ahead}, &second, TAKEN_BATCH);
+    assert_int_equal(second.batch.lo, 5);
+    STATES(f, 8, "ssssssss");
+    struct settlement lost = {.outcome = OUTCOME_UNCERTAIN,
+                              .retry_at = f->now + 1000,
+                              .code = "",
+                              .reason = ""};
+    turn_with(f, &(struct order){&first.batch, &lost, &second.batch, &take},
+              &third, TAKEN_WAIT);
+    STATES(f, 8, "uuuupppp");
+    f->now += 1000;
+    batch_finish(&first.batch);
+    fixture_take(f, &first, TAKEN_BATCH);
+    assert_int_equal(first.batch.lo, 1);
+    fixture_settle(f, &first, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_int_equal(first.batch.lo, 5);
+    assert_int_equal(first.batch.attempts, 1);
+    fixture_settle(f, &first, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    batch_finish(&second.batch);
+    fixture_verify(f);
+}
+
+static void a_read_ahead_batch_is_cut_as_if_it_were_read_then(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    struct prefetch p;
+    struct take_options take = {.framing = {"[", ",", "]"}, .prefetch = &p};
+    fixture_put(f, 6);
+    assert_int_equal(batch_prefetch(f->box, &f->d, 0, 0, &take, &p, &err),
+                     SPOOL_OK);
+    assert_int_equal(p.batch.n, 4);
+    turn_with(f, &(struct order){.take = &take}, &turn, TAKEN_BATCH);
+    assert_int_equal(p.batch.n, 0); /* used up */
+    assert_int_equal(turn.batch.n, 4);
+    const char want[] = "[{\"n\":1},{\"n\":2},{\"n\":3},{\"n\":4}]";
+    assert_int_equal(turn.batch.bytes.len, sizeof want - 1);
+    assert_memory_equal(turn.batch.bytes.data, want, sizeof want - 1);
+    struct batch done = turn.batch;
+    struct settlement s = {
+        .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
+    /* One that begins elsewhere is left alone. */
+    assert_int_equal(batch_prefetch(f->box, &f->d, 0, 5, &take, &p, &err),
+                     SPOOL_OK);
+    turn_with(f, &(struct order){&done, &s, NULL, &take}, &turn, TAKEN_BATCH);
+    assert_int_equal(p.batch.n, 1);
+    assert_int_equal(turn.batch.lo, 5);
+    assert_int_equal(turn.batch.n, 2);
+    batch_finish(&done);
+    batch_finish(&turn.batch);
+    prefetch_finish(&p);
+    fixture_verify(f);
+}
+
 /* Events whose n is bad are refused whenever they are in a batch. */
 static int drain_refusing(struct fixture *f, struct turn *turn,
                           const int64_t *bad, size_t bad_n)
@@ -155,9 +229,10 @@ static int drain_refusing(struct fixture *f, struct turn *turn,
                                .reason = "refused"};
         struct take_options take = {.framing = {"[", ",", "]"}};
         struct spool_error err;
-        assert_int_equal(
-            batch_turn(f->box, f->d.id, 0, &done, &s, &take, turn, &err),
-            SPOOL_OK);
+        assert_int_equal(batch_turn(f->box, f->d.id, 0,
+                                    &(struct order){&done, &s, NULL, &take},
+                                    turn, &err),
+                         SPOOL_OK);
         batch_finish(&done);
         requests++;
     }
@@ -236,9 +311,10 @@ an_endpoint_that_refuses_everything_kills_few_and_is_held(void **state)
                                .code = "HTTP 400",
                                .reason = "refused"};
         struct take_options take = {.framing = {"[", ",", "]"}};
-        assert_int_equal(
-            batch_turn(f->box, f->d.id, 0, &done, &s, &take, &turn, &err),
-            SPOOL_OK);
+        assert_int_equal(batch_turn(f->box, f->d.id, 0,
+                                    &(struct order){&done, &s, NULL, &take},
+                                    &turn, &err),
+                         SPOOL_OK);
         batch_finish(&done);
     }
     assert_int_equal(turn.taken, TAKEN_HELD);
@@ -267,9 +343,10 @@ an_endpoint_that_refuses_everything_kills_few_and_is_held(void **state)
         struct settlement s = {
             .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
         struct take_options take = {.framing = {"[", ",", "]"}};
-        assert_int_equal(
-            batch_turn(f->box, f->d.id, 0, &done, &s, &take, &turn, &err),
-            SPOOL_OK);
+        assert_int_equal(batch_turn(f->box, f->d.id, 0,
+                                    &(struct order){&done, &s, NULL, &take},
+                                    &turn, &err),
+                         SPOOL_OK);
         batch_finish(&done);
     }
     assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
@@ -348,9 +425,10 @@ static void lanes_tile_the_log_each_for_itself(void **state)
     int64_t seen = 0;
     for (int lane = 0; lane < 3; lane++) {
         int64_t last = 0;
-        assert_int_equal(
-            batch_turn(f->box, d.id, lane, NULL, NULL, &take, &turn, &err),
-            SPOOL_OK);
+        assert_int_equal(batch_turn(f->box, d.id, lane,
+                                    &(struct order){.take = &take}, &turn,
+                                    &err),
+                         SPOOL_OK);
         while (turn.taken == TAKEN_BATCH) {
             for (size_t i = 0; i < turn.batch.n; i++) {
                 int64_t id = turn.batch.events[i].id;
@@ -362,9 +440,10 @@ static void lanes_tile_the_log_each_for_itself(void **state)
             struct batch done = turn.batch;
             struct settlement s = {
                 .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
-            assert_int_equal(
-                batch_turn(f->box, d.id, lane, &done, &s, &take, &turn, &err),
-                SPOOL_OK);
+            assert_int_equal(batch_turn(f->box, d.id, lane,
+                                        &(struct order){&done, &s, NULL, &take},
+                                        &turn, &err),
+                             SPOOL_OK);
             batch_finish(&done);
         }
     }
@@ -406,6 +485,8 @@ int main(void)
         TEST(a_full_batch_does_not_wait),
         cmocka_unit_test(a_retried_batch_is_the_same_bytes_under_the_same_key),
         TEST(a_crash_while_sending_makes_the_batch_uncertain),
+        TEST(a_batch_taken_ahead_and_given_back_was_never_sent),
+        TEST(a_read_ahead_batch_is_cut_as_if_it_were_read_then),
         TEST(a_refused_event_dies_alone),
         TEST(three_of_a_thousand_cost_at_most_sixty_requests),
         TEST(a_split_batch_goes_out_under_new_keys),

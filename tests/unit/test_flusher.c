@@ -316,6 +316,27 @@ static void after_a_failure_it_starts_slowly(void **state)
     assert_int_equal(count_events(s.bodies[3]), 12);
 }
 
+static void
+what_was_taken_ahead_waits_until_the_one_before_arrives(void **state)
+{
+    static const enum answer script[] = {E503, LOST, OK, BAD};
+    struct scene s;
+    drain(&s, state, 12, script, 4);
+    /* 1-4 twice more, 5-8 refused and split, 9-12 behind them */
+    assert_string_equal(s.told, "retry uncertain delivered split delivered "
+                                "delivered delivered");
+    static const char first[] = "[{\"n\":1},{\"n\":2},{\"n\":3},{\"n\":4}]";
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(s.bodies[i], first);
+        assert_string_equal(s.keys[i], s.keys[0]);
+    }
+    assert_string_equal(s.bodies[4], "[{\"n\":5},{\"n\":6}]");
+    assert_string_equal(s.bodies[5], "[{\"n\":7},{\"n\":8}]");
+    assert_string_equal(s.bodies[6],
+                        "[{\"n\":9},{\"n\":10},{\"n\":11},{\"n\":12}]");
+    expect_states(&s, 12, "dddddddddddd");
+}
+
 static void a_fault_of_the_account_consumes_nothing_and_resumes(void **state)
 {
     static const enum answer script[] = {E401, E401, UNSENT, OK};
@@ -431,6 +452,7 @@ int main(void)
         TEST(it_delivers_everything_in_order),
         TEST(what_failed_goes_out_again_unchanged),
         TEST(after_a_failure_it_starts_slowly),
+        TEST(what_was_taken_ahead_waits_until_the_one_before_arrives),
         TEST(a_fault_of_the_account_consumes_nothing_and_resumes),
         TEST(a_refused_batch_is_split_down_to_one),
         TEST(retry_after_is_a_lower_bound),

@@ -63,9 +63,10 @@ static void dead_events_that_are_replayed_share_batches(void **state)
                                .code = "BAD_INPUT",
                                .reason = "refused"};
         struct take_options take = {.framing = {"[", ",", "]"}};
-        assert_int_equal(
-            batch_turn(f->box, f->d.id, 0, &done, &s, &take, &turn, &err),
-            SPOOL_OK);
+        assert_int_equal(batch_turn(f->box, f->d.id, 0,
+                                    &(struct order){&done, &s, NULL, &take},
+                                    &turn, &err),
+                         SPOOL_OK);
         batch_finish(&done);
     }
     expect_states(f, 8, "xxxxxxxx");
