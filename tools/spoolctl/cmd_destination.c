@@ -261,9 +261,9 @@ enum ending cmd_destination_set(struct ctl *ctl)
 static void print_table(const struct destination *all, size_t n)
 {
     static const struct table_column columns[] = {
-        {"DESTINATION", LEFT}, {"STATE", LEFT}, {"PROFILE", LEFT},
-        {"LANES", RIGHT},      {"BATCH", LEFT}, {"FILTER", CUT},
-        {"URL", CUT},
+        {"DESTINATION", LEFT, 0}, {"STATE", LEFT, 0}, {"PROFILE", LEFT, 0},
+        {"LANES", RIGHT, 0},      {"BATCH", LEFT, 0}, {"FILTER", CUT, 0},
+        {"URL", CUT, 0},
     };
     struct table *t = table_create(columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < n; i++) {

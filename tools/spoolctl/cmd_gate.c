@@ -112,8 +112,9 @@ enum ending cmd_gate(struct ctl *ctl)
         json_add(o, "destinations", g.list);
         json_print(o);
     } else if (!g.shut) {
-        ctl_say(ctl, "open: %lld accepted, %lld still on the way",
-                (long long)last, (long long)g.undelivered);
+        char count[HUMAN_SIZE], way[HUMAN_SIZE];
+        ctl_say(ctl, "open: %s accepted, %s not delivered or purged yet",
+                human_events(last, count), human_count(g.undelivered, way));
     }
     return g.shut ? PARTLY : DONE;
 }

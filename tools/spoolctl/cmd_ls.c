@@ -104,11 +104,12 @@ static enum ending walk(struct ctl *ctl, const struct selection *s,
 
 enum ending cmd_ls(struct ctl *ctl)
 {
+    /* Widths that fit most, since a long list is printed piece by piece. */
     static const struct table_column columns[] = {
-        {"ID", RIGHT},  {"DESTINATION", LEFT}, {"STATE", LEFT},
-        {"NAME", LEFT}, {"USER", CUT},         {"SESSION", CUT},
-        {"AT", LEFT},   {"ATTEMPTS", RIGHT},   {"BYTES", RIGHT},
-        {"KEY", CUT},   {"REASON", CUT},
+        {"ID", RIGHT, 7},   {"DESTINATION", LEFT, 0}, {"STATE", LEFT, 9},
+        {"NAME", LEFT, 11}, {"USER", CUT, 0},         {"SESSION", CUT, 0},
+        {"AT", LEFT, 0},    {"ATTEMPTS", RIGHT, 0},   {"BYTES", RIGHT, 0},
+        {"KEY", CUT, 0},    {"REASON", CUT, 0},
     };
     struct selection s;
     struct ls ls = {0};

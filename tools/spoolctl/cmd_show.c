@@ -49,9 +49,9 @@ static const char *text_of(struct json_object *o, const char *name)
 static void print_attempts(const struct show *s)
 {
     static const struct table_column columns[] = {
-        {"DESTINATION", LEFT}, {"AT", LEFT},     {"VERDICT", LEFT},
-        {"HTTP", RIGHT},       {"CURL", RIGHT},  {"CODE", LEFT},
-        {"TOOK", RIGHT},       {"BATCH", RIGHT}, {"ANSWER", CUT},
+        {"DESTINATION", LEFT, 0}, {"AT", LEFT, 0},     {"VERDICT", LEFT, 0},
+        {"HTTP", RIGHT, 0},       {"CURL", RIGHT, 0},  {"CODE", LEFT, 0},
+        {"TOOK", RIGHT, 0},       {"BATCH", RIGHT, 0}, {"ANSWER", CUT, 0},
     };
     struct table *t = table_create(columns, sizeof columns / sizeof *columns);
     size_t n = json_object_array_length(s->attempts);

@@ -226,10 +226,11 @@ static void judge(const struct status *s, struct verdict *v)
 static void print_table(const struct status *s)
 {
     static const struct table_column columns[] = {
-        {"DESTINATION", LEFT}, {"OLDEST", RIGHT},    {"PENDING", RIGHT},
-        {"SENDING", RIGHT},    {"RETRYING", RIGHT},  {"UNCERTAIN", RIGHT},
-        {"DEAD", RIGHT},       {"DELIVERED", RIGHT}, {"OUT/s", RIGHT},
-        {"STATE", LEFT},
+        {"DESTINATION", LEFT, 0}, {"OLDEST", RIGHT, 0},
+        {"PENDING", RIGHT, 0},    {"SENDING", RIGHT, 0},
+        {"RETRYING", RIGHT, 0},   {"UNCERTAIN", RIGHT, 0},
+        {"DEAD", RIGHT, 0},       {"DELIVERED", RIGHT, 0},
+        {"OUT/s", RIGHT, 0},      {"STATE", LEFT, 0},
     };
     static const enum event_state order[] = {EVENT_PENDING,  EVENT_SENDING,
                                              EVENT_RETRYING, EVENT_UNCERTAIN,
@@ -287,10 +288,15 @@ static void print_notes(const struct status *s)
             print_next(s, i);
             (void)putchar('\n');
         }
-        if (s->sums[i].by_state[EVENT_PURGED] + s->sums[i].passed > 0) {
-            (void)printf("%s: %lld purged, %lld passed over by its filter\n",
-                         d->name, (long long)s->sums[i].by_state[EVENT_PURGED],
-                         (long long)s->sums[i].passed);
+        char count[HUMAN_SIZE];
+        if (s->sums[i].by_state[EVENT_PURGED] > 0) {
+            (void)printf(
+                "%s: %s purged\n", d->name,
+                human_events(s->sums[i].by_state[EVENT_PURGED], count));
+        }
+        if (s->sums[i].passed > 0) {
+            (void)printf("%s: %s passed over by its filter\n", d->name,
+                         human_events(s->sums[i].passed, count));
         }
     }
 }

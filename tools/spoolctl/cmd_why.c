@@ -61,7 +61,9 @@ static void say_next(struct why *w, int64_t at)
 static void say_answer(struct why *w, const char *code, const char *reason)
 {
     char clean[600];
-    if (code[0] != '\0' || reason[0] != '\0') {
+    if (strcmp(code, "REPLAYED") == 0 || strcmp(code, "PURGED") == 0) {
+        say(w, " (by '%s')", human_words(reason, clean, sizeof clean));
+    } else if (code[0] != '\0' || reason[0] != '\0') {
         say(w, "; the last answer was %s",
             human_answer(code, reason, clean, sizeof clean));
     }
@@ -144,7 +146,7 @@ static void explain_settled(struct why *w, const struct place *p)
     if (p->state == EVENT_DELIVERED) {
         say(w, "event %lld was delivered to %s", id, name);
         say_answer(w, p->code, p->reason);
-        say(w, "; nothing is to be done");
+        say(w, "; it goes out once more only if it is replayed");
         advise(w, "spoolctl replay %lld --destination %s", id, name);
     } else if (p->state == EVENT_DEAD) {
         say(w,
@@ -155,7 +157,7 @@ static void explain_settled(struct why *w, const struct place *p)
         advise(w, "spoolctl replay %lld --destination %s", id, name);
     } else {
         say(w, "event %lld was purged at %s", id, name);
-        say_answer(w, "", p->reason);
+        say_answer(w, p->code, p->reason);
         say(w, "; it does not leave any more");
     }
 }

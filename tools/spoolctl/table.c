@@ -24,20 +24,11 @@ static void must(int good)
 
 enum tone tone_of_event(enum event_state state)
 {
-    switch (state) {
-    case EVENT_DELIVERED:
-        return GOOD;
-    case EVENT_RETRYING:
-    case EVENT_UNCERTAIN:
-        return WARNING;
-    case EVENT_DEAD:
-        return BAD;
-    case EVENT_PENDING:
-    case EVENT_SENDING:
-    case EVENT_PURGED:
-        return PLAIN;
-    }
-    return PLAIN;
+    return state == EVENT_DELIVERED   ? GOOD
+           : state == EVENT_RETRYING  ? WARNING
+           : state == EVENT_UNCERTAIN ? WARNING
+           : state == EVENT_DEAD      ? BAD
+                                      : PLAIN;
 }
 
 enum tone tone_of_destination(enum destination_state state)
@@ -72,8 +63,8 @@ struct table *table_create(const struct table_column *columns, size_t n)
         int flags = columns[i].kind == RIGHT ? SCOLS_FL_RIGHT
                     : columns[i].kind == CUT ? SCOLS_FL_TRUNC
                                              : 0;
-        must(scols_table_new_column(t->scols, columns[i].heading, 0, flags) !=
-             NULL);
+        must(scols_table_new_column(t->scols, columns[i].heading,
+                                    columns[i].least, flags) != NULL);
     }
     return t;
 }

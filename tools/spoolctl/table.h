@@ -10,6 +10,7 @@
 struct table_column {
     const char *heading;
     enum { LEFT, RIGHT, CUT } kind; /* CUT: left, shortened if room is scarce */
+    int least;                      /* characters it has at least; 0: any */
 };
 
 /* What a line's colour says again; it never says it alone. */
