@@ -11,7 +11,7 @@ set(layers
     "src/delivery|base|outbox|delivery|public"
     "src/spool|base|outbox|events|delivery|spool|public"
     "tools/sandbox|base|events"
-    "tools/spoolctl|base|outbox|events|spool|public"
+    "tools/spoolctl|base|outbox|events|delivery|spool|public"
     "include/spool|base|public")
 
 # HEADER|FILES that may include it, both regular expressions. The outbox's own
