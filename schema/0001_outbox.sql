@@ -65,11 +65,6 @@ CREATE TABLE spool_lane (
     lane        INTEGER NOT NULL,
     base        INTEGER NOT NULL,  -- tiles begin behind this id
     cursor      INTEGER NOT NULL,  -- cut up to this id
-    -- What retention has dropped below base, so that the sums stay true.
-    delivered   INTEGER NOT NULL DEFAULT 0,
-    dead        INTEGER NOT NULL DEFAULT 0,
-    purged      INTEGER NOT NULL DEFAULT 0,
-    passed      INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (destination, lane)
 ) STRICT, WITHOUT ROWID;
 
@@ -82,7 +77,8 @@ CREATE TABLE spool_batch (
     hi          INTEGER NOT NULL,
     events      INTEGER NOT NULL,  -- of this lane, taken by the filter
     passed      INTEGER NOT NULL,  -- of this lane, passed over by the filter
-    -- pending, sending, retrying, uncertain: it waits.
+    -- pending, sending, retrying, uncertain: it waits to be sent.
+    -- held: one event that waits for the next page of its session.
     -- delivered, dead, purged: it is settled.
     state       TEXT NOT NULL,
     key         TEXT NOT NULL,     -- Idempotency-Key: same bytes, same key
@@ -100,6 +96,40 @@ CREATE UNIQUE INDEX spool_batch_tile ON spool_batch (destination, lane, lo);
 -- The head of a lane in one seek, however many settled tiles there are.
 CREATE INDEX spool_batch_waiting ON spool_batch (destination, lane, lo)
     WHERE state IN ('pending', 'sending', 'retrying', 'uncertain');
+
+-- Events that wait for the next page of their session. Their place in the log
+-- stays; once the log is cut past one it is a tile of its own, `held`.
+CREATE TABLE spool_hold (
+    event INTEGER PRIMARY KEY,
+    part  INTEGER NOT NULL,  -- released by a page view of this part
+    until INTEGER NOT NULL   -- or at this time
+) STRICT;
+
+CREATE INDEX spool_hold_part ON spool_hold (part);
+CREATE INDEX spool_hold_until ON spool_hold (until);
+
+-- Keys that producers gave: a second put with the same key is the first one.
+CREATE TABLE spool_key (
+    key    TEXT PRIMARY KEY,
+    event  INTEGER NOT NULL,
+    digest BLOB NOT NULL,    -- SHA-256 of the event's bytes
+    at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Purchases by order number. Outlives the event: the answer to "was order 4711
+-- delivered?". The number is the event's key, unless its producer gave one.
+CREATE TABLE spool_order (
+    number       TEXT PRIMARY KEY,
+    event        INTEGER NOT NULL,
+    digest       BLOB NOT NULL,
+    at           INTEGER NOT NULL,
+    total        TEXT,     -- as written in the event
+    currency     TEXT,
+    -- Set when the event leaves the log: until then its tiles tell.
+    delivered_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX spool_order_event ON spool_order (event);
 
 -- Each request, kept for a while.
 CREATE TABLE spool_attempt (
@@ -131,14 +161,17 @@ CREATE TABLE spool_audit (
 ) STRICT;
 
 -- The state of every event for every destination: that of the tile it lies
--- in; behind the cursor it is pending. One index seek an event. A filter is
--- not looked at here: an event that is passed over shows its tile's state.
+-- in; behind the cursor it is pending, or held. A filter is not looked at
+-- here: an event that is passed over shows its tile's state.
 CREATE VIEW spool_event_state AS
-SELECT e.id, d.name AS destination, coalesce(b.state, 'pending') AS state,
+SELECT e.id, d.name AS destination,
+       coalesce(b.state, CASE WHEN h.event IS NULL THEN 'pending'
+                              ELSE 'held' END) AS state,
        e.at, e.part % d.lanes AS lane, b.id AS batch, b.attempts, b.uncertain,
        b.next_at, b.code, b.reason
 FROM spool_event AS e
 JOIN spool_destination AS d ON e.id > d.base
+LEFT JOIN spool_hold AS h ON h.event = e.id
 LEFT JOIN spool_batch AS b
     ON b.destination = d.id AND b.lane = e.part % d.lanes AND b.hi >= e.id
     AND b.lo = (SELECT max(t.lo) FROM spool_batch AS t
@@ -159,26 +192,30 @@ WITH last (id) AS (
         sum(events) FILTER (WHERE state = 'delivered') AS delivered,
         sum(events) FILTER (WHERE state = 'dead')      AS dead,
         sum(events) FILTER (WHERE state = 'purged')    AS purged,
+        sum(events) FILTER (WHERE state = 'held')      AS held,
         sum(passed) AS passed, sum(events + passed) AS seen
     FROM spool_batch GROUP BY destination
-), lanes AS (
-    SELECT destination, sum(delivered) AS delivered, sum(dead) AS dead,
-        sum(purged) AS purged, sum(passed) AS passed,
-        sum(delivered + dead + purged + passed) AS seen
-    FROM spool_lane GROUP BY destination
+), holds AS (
+    SELECT l.destination, count(*) AS held
+    FROM spool_hold AS h
+    JOIN spool_destination AS d ON h.event > d.base
+    JOIN spool_lane AS l ON l.destination = d.id AND l.lane = h.part % d.lanes
+        AND l.cursor < h.event
+    GROUP BY l.destination
 )
 SELECT d.id AS destination, d.name,
     last.id - d.base AS accepted,
-    last.id - d.base - coalesce(t.seen, 0) - l.seen + coalesce(t.cut, 0)
-        AS pending,
+    last.id - d.base - coalesce(t.seen, 0) + coalesce(t.cut, 0)
+        - coalesce(h.held, 0) AS pending,
     coalesce(t.sending, 0) AS sending,
     coalesce(t.retrying, 0) AS retrying,
     coalesce(t.uncertain, 0) AS uncertain,
-    coalesce(t.delivered, 0) + l.delivered AS delivered,
-    coalesce(t.dead, 0) + l.dead AS dead,
-    coalesce(t.purged, 0) + l.purged AS purged,
-    coalesce(t.passed, 0) + l.passed AS passed
+    coalesce(t.delivered, 0) AS delivered,
+    coalesce(t.dead, 0) AS dead,
+    coalesce(t.purged, 0) AS purged,
+    coalesce(t.held, 0) + coalesce(h.held, 0) AS held,
+    coalesce(t.passed, 0) AS passed
 FROM spool_destination AS d
 CROSS JOIN last
-JOIN lanes AS l ON l.destination = d.id
-LEFT JOIN tiles AS t ON t.destination = d.id;
+LEFT JOIN tiles AS t ON t.destination = d.id
+LEFT JOIN holds AS h ON h.destination = d.id;

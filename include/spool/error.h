@@ -33,7 +33,9 @@ extern "C" {
     X(NO_MEMORY, 12, "out of memory; nothing was stored")                      \
     X(MOVED, 13, "the spool file was moved, removed or replaced")              \
     X(TIMEOUT, 14, "the time given was over")                                  \
-    X(UNFINISHED, 15, "some events are still undelivered")
+    X(UNFINISHED, 15, "some events are still undelivered")                     \
+    X(DUPLICATE, 16, "the key is known with the same bytes; it is the first")  \
+    X(CONFLICT, 17, "the key is known with other bytes; nothing was stored")
 
 enum spool_status {
 #define SPOOL_STATUS_ENUM(name, value, text) SPOOL_##name = (value),

@@ -36,9 +36,13 @@ struct spool_options {
     const char *path; /* of the outbox file; copied */
     int create;       /* make it if missing, 0600 in a folder 0700 */
     enum spool_check check;
+    /* How long an event with nextPage: true waits for the next PAGE_VIEW of its
+     * session, just before which it leaves (the guide's Next Page Flag). 0: it
+     * does not wait. The flag is forwarded either way. */
+    int64_t next_page_ms;
 };
 
-/* path NULL, create 1, strict. */
+/* path NULL, create 1, strict, 30 minutes for nextPage. */
 SPOOL_EXPORT void spool_options_default(struct spool_options *options);
 
 /* SPOOL_NOT_FOUND without create, SPOOL_NEWER for a file of a newer release
@@ -53,14 +57,21 @@ SPOOL_EXPORT void spool_close(struct spool *spool);
 
 struct spool_put_options {
     enum spool_check check;
+    /* Dedupe key, at most 255 bytes, borrowed; NULL: the orderNo of a purchase
+     * is its key, other events have none. A second put with the same key and
+     * the same bytes answers DUPLICATE with the first event's id. */
+    const char *key;
 };
 
 /* What became of one event. */
 struct spool_receipt {
-    enum spool_status status; /* OK, INVALID, or why nothing was stored */
-    int64_t id;               /* set with OK: ascending from 1, never reused */
-    /* Set with INVALID: */
-    const char *fault; /* ok missing type enum format syntax limit; static */
+    enum spool_status status; /* OK, DUPLICATE, CONFLICT, INVALID, or why
+                                 nothing was stored */
+    int64_t id; /* with OK: ascending from 1, never reused; with DUPLICATE and
+                   CONFLICT: of the event that had the key first */
+    /* Set with INVALID and CONFLICT: */
+    const char *fault; /* ok missing type enum format syntax limit conflict;
+                          static */
     size_t offset;     /* of the byte at fault in the event */
     char path[64];     /* JSON Pointer (RFC 6901), "" for the whole event */
     char message[192]; /* a sentence, without any value of the event */
@@ -68,10 +79,11 @@ struct spool_receipt {
 
 /* Accepts one event: json is exactly one JSON object (white space around it
  * aside). SPOOL_OK means that its bytes, as given, are on disk and survive a
- * power cut. SPOOL_UNKNOWN means that they may be or not, and that the handle
- * takes nothing more until it is opened anew. Any other status means that
- * nothing is stored. options NULL: as the handle was opened. receipt and err
- * may be NULL. Blocks on the disk; calls of several threads share commits. */
+ * power cut; so does SPOOL_DUPLICATE, of an earlier put. SPOOL_UNKNOWN means
+ * that they may be or not, and that the handle takes nothing more until it is
+ * opened anew. Any other status means that nothing is stored. options NULL: as
+ * the handle was opened. receipt and err may be NULL. Blocks on the disk; calls
+ * of several threads share commits. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_put(struct spool *spool, const char *json, size_t len,
           const struct spool_put_options *options,
@@ -80,13 +92,15 @@ spool_put(struct spool *spool, const char *json, size_t len,
 struct spool_event {
     const char *json;
     size_t len;
+    const char *key; /* as in spool_put_options */
 };
 
 /* Accepts many, in the order given, in transactions of up to a thousand. An
  * event that is refused does not stop the others: receipts (n of them, the
- * caller's) say what became of each. SPOOL_OK when every event was accepted,
- * SPOOL_INVALID when all but refused ones were, else the first failure of the
- * store, behind which nothing more was tried. */
+ * caller's) say what became of each. options->key is not looked at. SPOOL_OK
+ * when every event was accepted or a duplicate, SPOOL_INVALID when all but
+ * refused ones were, else the first failure of the store, behind which nothing
+ * more was tried. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_put_many(struct spool *spool, const struct spool_event *events, size_t n,
                const struct spool_put_options *options,
@@ -110,12 +124,13 @@ spool_add_destination(struct spool *spool,
                       const struct spool_destination *destination,
                       struct spool_error *err);
 
-/* accepted = delivered + pending + sending + retrying + uncertain + dead +
- * purged + passed, at every moment. */
+/* accepted = delivered + pending + held + sending + retrying + uncertain + dead
+ * + purged + passed, at every moment. */
 struct spool_stats {
     int64_t accepted;
     int64_t delivered;
     int64_t pending;   /* not sent yet */
+    int64_t held;      /* waits for the next page of its session */
     int64_t sending;   /* in a request right now */
     int64_t retrying;  /* sent, not processed, to be sent again */
     int64_t uncertain; /* sent, perhaps processed, to be sent again */

@@ -164,6 +164,8 @@ static void turn_failed(struct lane *lane)
     case SPOOL_MOVED:
     case SPOOL_TIMEOUT:
     case SPOOL_UNFINISHED:
+    case SPOOL_DUPLICATE:
+    case SPOOL_CONFLICT:
         flusher_fails(lane->f, &lane->error);
         break;
     }
@@ -289,7 +291,8 @@ static void rest(struct lane *lane)
         break;
     case TAKEN_NOTHING:
         if (!lane->woken) {
-            rest_for(lane, -1);
+            int64_t until = lane->turn.wait_until;
+            rest_for(lane, until > 0 ? wait_for(lane, until) : -1);
         }
         break;
     case TAKEN_WAIT:

@@ -90,7 +90,8 @@ struct take_options {
 
 enum taken {
     TAKEN_BATCH,
-    TAKEN_NOTHING, /* all events are settled; a put will change that */
+    TAKEN_NOTHING, /* nothing is left to send; a put will change that, or
+                      the end of a hold at wait_until, if that is not 0 */
     TAKEN_FILLING, /* fewer events than a batch: a put may fill it, at
                       wait_until it is old enough */
     TAKEN_WAIT,    /* something is to be sent again at wait_until */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "outbox/hold.h"
 
 /* A lane that meets this many events of other lanes and none of its own notes
  * them as cut, so that it need not read them again. */
@@ -64,6 +65,9 @@ static enum spool_status look_at_row(struct turn_job *j, bool limited,
     } else if (!membership_takes(&j->members, row->body, row->len)) {
         f->passed++;
         f->full = limited && f->passed >= FOREIGN_MAX;
+    } else if (limited && row->id == f->next_held) {
+        f->held = row->id;
+        return SPOOL_OK;
     } else {
         size_t most = (size_t)j->turn->destination.batch_bytes;
         if (limited && b->n > 0 && b->bytes.len + row->len > most) {
@@ -87,15 +91,25 @@ enum spool_status body_read(struct db *db, struct turn_job *j, int64_t behind,
                             struct found *f, struct spool_error *err)
 {
     *f = (struct found){.hi = behind};
+    enum spool_status status =
+        hold_next_event(db, behind + 1, &f->next_held, err);
+    if (status != SPOOL_OK) {
+        return status;
+    }
     sqlite3_stmt *s =
         db_query(db, STATEMENT_EVENTS_RANGE, "ii", behind + 1, hi);
     bool more;
-    enum spool_status status = db_row(db, s, &more, err);
+    status = db_row(db, s, &more, err);
     while (status == SPOOL_OK && more) {
         struct row row;
         row_read(s, &row);
-        status = look_at_row(j, limited, b, f, &row, err);
-        if (status != SPOOL_OK || f->full || f->damaged > 0) {
+        if (row.id > f->next_held) { /* that one was another lane's */
+            status = hold_next_event(db, row.id, &f->next_held, err);
+        }
+        if (status == SPOOL_OK) {
+            status = look_at_row(j, limited, b, f, &row, err);
+        }
+        if (status != SPOOL_OK || f->full || f->damaged > 0 || f->held > 0) {
             break;
         }
         status = db_row(db, s, &more, err);

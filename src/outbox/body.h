@@ -12,8 +12,10 @@ struct found {
     int64_t oldest;  /* accepted at, of the first event */
     int64_t damaged; /* id of a row that is not whole, 0 when none; reading
                         ended before it */
-    bool full;       /* a limit was reached: there may be more */
-    size_t room;     /* for events in the batch */
+    int64_t held;    /* id of an event that is held, 0 when none; likewise */
+    int64_t next_held;
+    bool full;   /* a limit was reached: there may be more */
+    size_t room; /* for events in the batch */
 };
 
 /* Fills an empty *b with the lane's events behind an id and up to hi. With

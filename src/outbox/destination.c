@@ -289,8 +289,8 @@ static enum spool_status count_undelivered(struct db *db, int64_t destination,
     enum spool_status status = db_row(db, s, &row, err);
     *n = 0;
     if (status == SPOOL_OK && row) {
-        /* pending, sending, retrying, uncertain, dead */
-        static const int columns[] = {1, 2, 3, 4, 6};
+        /* pending, sending, retrying, uncertain, dead, held */
+        static const int columns[] = {1, 2, 3, 4, 6, 8};
         for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
             *n += sqlite3_column_int64(s, columns[i]);
         }

@@ -6,13 +6,14 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "outbox/hold.h"
 #include "outbox/store.h"
 #include "outbox/tile.h"
 
 /* Events looked at in one snapshot. */
 #define PAGE 500
 
-static_assert((int)EVENT_PURGED == (int)TILE_PURGED,
+static_assert((int)EVENT_HELD == (int)TILE_HELD,
               "an event's state is its tile's");
 
 const char *event_state_name(enum event_state state)
@@ -106,6 +107,7 @@ static enum spool_status read_sums(struct db *db, void *arg,
     for (int i = EVENT_PENDING; i <= EVENT_UNCERTAIN; i++) {
         out->waiting += out->by_state[i];
     }
+    out->waiting += out->by_state[EVENT_HELD];
     if (status == SPOOL_OK && out->waiting > 0) {
         status = look_at_lanes(db, j, err);
     }
@@ -211,7 +213,7 @@ static enum spool_status advance(struct db *db, struct page *p, int lane,
             *v = (struct lane_view){.t = {.state = TILE_PENDING,
                                           .lo = cursor + 1,
                                           .hi = INT64_MAX}};
-            if (!wanted(p, TILE_PENDING)) {
+            if (!wanted(p, TILE_PENDING) && !wanted(p, TILE_HELD)) {
                 v->t.lo = INT64_MAX;
             }
             break;
@@ -237,8 +239,9 @@ static enum spool_status skip(struct db *db, struct page *p,
     return status;
 }
 
-static enum spool_status hold_row(struct page *p, const struct row *row,
+static enum spool_status keep_row(struct page *p, const struct row *row,
                                   const struct lane_view *v,
+                                  enum tile_state state,
                                   struct spool_error *err)
 {
     struct held *h = &p->held[p->n];
@@ -246,10 +249,10 @@ static enum spool_status hold_row(struct page *p, const struct row *row,
                                  .at = row->at,
                                  .part = row->part,
                                  .len = row->len,
+                                 .state = (enum event_state)state,
                                  .whole = row_is_whole(row)},
                        .body_at = p->bytes.len};
     if (v != NULL) {
-        h->event.state = (enum event_state)v->t.state;
         h->event.batch = v->t.id;
         h->event.attempts = v->t.attempts;
         h->event.uncertain = v->t.uncertain;
@@ -265,6 +268,20 @@ static enum spool_status hold_row(struct page *p, const struct row *row,
     return SPOOL_OK;
 }
 
+/* An event that has not been cut yet is pending, or held. */
+static enum spool_status keep_uncut(struct db *db, struct page *p,
+                                    const struct row *row,
+                                    struct spool_error *err)
+{
+    int64_t held;
+    enum spool_status status = hold_next_event(db, row->id, &held, err);
+    enum tile_state state = held == row->id ? TILE_HELD : TILE_PENDING;
+    if (status != SPOOL_OK || !wanted(p, state)) {
+        return status;
+    }
+    return keep_row(p, row, NULL, state, err);
+}
+
 static enum spool_status look_at_event(struct db *db, struct page *p,
                                        const struct row *row,
                                        struct spool_error *err)
@@ -275,15 +292,17 @@ static enum spool_status look_at_event(struct db *db, struct page *p,
         return SPOOL_OK;
     }
     if (p->d == NULL) {
-        return hold_row(p, row, NULL, err);
+        return keep_uncut(db, p, row, err);
     }
     int lane = (int)(row->part % p->d->lanes);
+    const struct lane_view *v = &p->lanes[lane];
     enum spool_status status = advance(db, p, lane, row->id, err);
-    if (status != SPOOL_OK || p->lanes[lane].t.lo > row->id ||
+    if (status != SPOOL_OK || v->t.lo > row->id ||
         !membership_takes(&p->members, row->body, row->len)) {
         return status;
     }
-    return hold_row(p, row, &p->lanes[lane], err);
+    return v->t.id == 0 ? keep_uncut(db, p, row, err)
+                        : keep_row(p, row, v, v->t.state, err);
 }
 
 static enum spool_status read_page(struct db *db, void *arg,

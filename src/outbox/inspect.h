@@ -17,9 +17,10 @@ enum event_state {
     EVENT_UNCERTAIN,
     EVENT_DELIVERED,
     EVENT_DEAD,
-    EVENT_PURGED
+    EVENT_PURGED,
+    EVENT_HELD /* waits for the next page of its session */
 };
-#define EVENT_STATES 7
+#define EVENT_STATES (EVENT_HELD + 1)
 
 const char *event_state_name(enum event_state state);
 
@@ -27,7 +28,7 @@ struct sums {
     int64_t accepted; /* for this destination: behind its base */
     int64_t by_state[EVENT_STATES];
     int64_t passed;    /* not taken by its filter */
-    int64_t waiting;   /* pending + sending + retrying + uncertain */
+    int64_t waiting;   /* pending + sending + retrying + uncertain + held */
     int64_t oldest_id; /* of the oldest waiting event, 0 when none waits */
     int64_t oldest_at; /* wall ms it was accepted at, 0 when none waits */
     int64_t next_at;   /* wall ms of the next attempt, 0 when none is set */

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/error.h"
+#include "outbox/hold.h"
 #include "outbox/store.h"
 #include "outbox/tile.h"
 
@@ -17,6 +18,7 @@ struct operate_job {
     enum action action;
     struct operation *out;
     int64_t now;
+    int64_t part; /* of the event that is looked at */
     struct membership members;
 };
 
@@ -30,6 +32,7 @@ static bool applies(enum action action, enum tile_state state)
     case TILE_DELIVERED:
         return action == ACTION_REPLAY;
     case TILE_DEAD:
+    case TILE_HELD: /* to be sent now, or not at all */
         return true;
     case TILE_SENDING: /* in flight: nobody but its flusher touches it */
     case TILE_PURGED:
@@ -116,6 +119,12 @@ static enum spool_status change_tile(struct db *db, struct operate_job *j,
     }
     j->out->changed += t->events;
     t->next_at = 0;
+    if (t->state == TILE_HELD && j->action == ACTION_REPLAY) {
+        status = hold_release_event(db, t->lo, j->part, j->now, err);
+    }
+    if (status != SPOOL_OK) {
+        return status;
+    }
     if (j->action == ACTION_PURGE) {
         t->state = TILE_PURGED;
         return tile_set(db, t, j->now, "PURGED", j->detail, err);
@@ -159,6 +168,7 @@ static enum spool_status find_lane(struct db *db, struct operate_job *j,
     if (status == SPOOL_OK && *has) {
         struct row row;
         row_read(s, &row);
+        j->part = row.part;
         j->members.lane = (int)(row.part % j->d->lanes);
         *has =
             id > j->d->base && membership_takes(&j->members, row.body, row.len);

@@ -248,7 +248,7 @@ enum spool_status outbox_write(struct outbox *box,
 
 /* The checksum covers what an event is and where it stands, so that a row that
  * was moved or dated anew is as wrong as one with a flipped bit. */
-static uint32_t row_crc(uint32_t body_crc, int64_t id, int64_t at, int64_t part)
+uint32_t row_crc(uint32_t body_crc, int64_t id, int64_t at, int64_t part)
 {
     unsigned char frame[24];
     const int64_t numbers[3] = {id, at, part};
@@ -275,38 +275,6 @@ bool row_is_whole(const struct row *row)
 {
     return row_crc(crc32c(0, row->body, row->len), row->id, row->at,
                    row->part) == row->crc;
-}
-
-struct append {
-    struct outbox *box;
-    struct outbox_event *events;
-    size_t n;
-};
-
-static enum spool_status append_events(struct db *db, void *arg,
-                                       struct spool_error *err)
-{
-    const struct append *a = arg;
-    int64_t last;
-    int64_t now = outbox_now(a->box);
-    enum spool_status status =
-        db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
-    for (size_t i = 0; status == SPOOL_OK && i < a->n; i++) {
-        struct outbox_event *e = &a->events[i];
-        uint32_t crc =
-            row_crc(crc32c(0, e->body, e->len), ++last, now, e->part);
-        status = db_run(db, err, STATEMENT_EVENT_INSERT, "iiiib", last, now,
-                        (int64_t)e->part, (int64_t)crc, e->body, e->len);
-        e->id = last;
-    }
-    return status;
-}
-
-enum spool_status outbox_append(struct outbox *box, struct outbox_event *events,
-                                size_t n, struct spool_error *err)
-{
-    struct append a = {box, events, n};
-    return n == 0 ? SPOOL_OK : outbox_write(box, append_events, &a, err);
 }
 
 enum spool_status audit(struct db *db, int64_t now, const char *action,

@@ -46,11 +46,32 @@ const char *outbox_path(const struct outbox *box); /* absolute; borrowed */
 const char *outbox_store_id(const struct outbox *box);
 const struct clock *outbox_clock(const struct outbox *box);
 
+/* What became of an event. */
+enum appended {
+    APPENDED,
+    APPENDED_BEFORE,   /* its key is known with the same bytes: id is the first
+                          event's, nothing was stored */
+    APPENDED_DIFFERENT /* its key is known with other bytes: likewise */
+};
+
+/* A purchase, to be found by its order number. Texts are borrowed. */
+struct outbox_order {
+    const char *number;           /* NULL: the event is no purchase */
+    const char *total, *currency; /* NULL when absent */
+};
+
 struct outbox_event {
     const char *body; /* borrowed during the call */
     size_t len;
-    uint32_t part; /* 31 bits: events of one part keep their order */
-    int64_t id;    /* out: set when the call returns SPOOL_OK */
+    uint32_t part;   /* 31 bits: events of one part keep their order */
+    const char *key; /* the producer's; NULL: the order's number, if any */
+    struct outbox_order order;
+    int64_t hold_until; /* wall ms: it waits for a page of its part until then;
+                           0: it does not */
+    bool opens_page;    /* lets go what its part holds, which leaves before */
+    /* Set when the call returns SPOOL_OK. */
+    enum appended appended;
+    int64_t id;
 };
 
 /* Appends n events in the order given, all or none, in one transaction that is

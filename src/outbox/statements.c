@@ -42,6 +42,34 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_EVENTS_COUNT] = "SELECT count(*) FROM spool_event "
                                "WHERE id BETWEEN ?1 AND ?2 AND part % ?3 = ?4",
 
+    [STATEMENT_KEY_GET] = "SELECT event, digest FROM spool_key WHERE key = ?1",
+    [STATEMENT_KEY_INSERT] = "INSERT INTO spool_key (key, event, digest, at) "
+                             "VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_ORDER_GET] =
+        "SELECT event, digest, at, total, currency, delivered_at "
+        "FROM spool_order WHERE number = ?1",
+    [STATEMENT_ORDER_INSERT] =
+        "INSERT INTO spool_order (number, event, digest, at, total, currency) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STATEMENT_HOLD_INSERT] =
+        "INSERT INTO spool_hold (event, part, until) VALUES (?1, ?2, ?3)",
+    [STATEMENT_HOLD_DELETE] = "DELETE FROM spool_hold WHERE event = ?1",
+    [STATEMENT_HOLD_OF_PART] =
+        "SELECT event, part FROM spool_hold WHERE part = ?1 "
+        "ORDER BY event LIMIT 1",
+    /* ?2: further ahead than any hold is set, so from a clock that was wrong.
+     */
+    [STATEMENT_HOLD_DUE] =
+        "SELECT event, part FROM spool_hold WHERE until <= ?1 OR until > ?2 "
+        "LIMIT 1",
+    [STATEMENT_HOLD_NEXT] =
+        "SELECT event FROM spool_hold WHERE event >= ?1 ORDER BY event LIMIT 1",
+    [STATEMENT_HOLD_FIRST_UNTIL] = "SELECT min(until) FROM spool_hold",
+    [STATEMENT_TILES_RELEASE] =
+        "UPDATE spool_batch SET state = 'pending', changed_at = ?3 "
+        "WHERE state = 'held' AND lo = ?1 AND (destination, lane) IN "
+        "(SELECT id, ?2 % lanes FROM spool_destination)",
+
     [STATEMENT_DESTINATION_INSERT] =
         "INSERT INTO spool_destination (name, url, profile, origin, "
         "api_key_file, filter, lanes, batch_events, batch_bytes, "
@@ -145,7 +173,7 @@ const char *const statement_sql[STATEMENT_COUNT] = {
 
     [STATEMENT_SUMS] =
         "SELECT accepted, pending, sending, retrying, uncertain, delivered, "
-        "dead, purged, passed FROM spool_sums WHERE destination = ?1",
+        "dead, purged, held, passed FROM spool_sums WHERE destination = ?1",
     /* The first event of a lane behind an id. */
     [STATEMENT_OLDEST] =
         "SELECT id, at FROM spool_event WHERE id > ?1 AND part % ?2 = ?3 "

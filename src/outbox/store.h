@@ -48,6 +48,9 @@ struct row {
 
 void row_read(sqlite3_stmt *s, struct row *row);
 
+/* The checksum of a row whose body sums to body_crc. */
+uint32_t row_crc(uint32_t body_crc, int64_t id, int64_t at, int64_t part);
+
 /* Whether the row is as it was written. */
 bool row_is_whole(const struct row *row);
 

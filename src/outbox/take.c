@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "outbox/body.h"
+#include "outbox/hold.h"
 
 #define DAY_MS ((int64_t)24 * 60 * 60 * 1000)
 
@@ -101,16 +102,22 @@ static enum spool_status cut_batch(struct db *db, struct turn_job *j,
     return status;
 }
 
-/* Rows with nothing to send in them: a damaged one, or others' events and
- * passed ones. */
+/* Rows with nothing to send in them: a damaged or a held one, or others' events
+ * and passed ones. */
 static enum spool_status cut_rest(struct db *db, struct turn_job *j,
                                   int64_t *cursor, const struct found *f,
                                   struct spool_error *err)
 {
-    bool damaged = f->hi == *cursor;
-    struct tile t =
-        damaged ? new_tile(j, *cursor + 1, f->damaged, 1, 0, TILE_DEAD)
-                : new_tile(j, *cursor + 1, f->hi, 0, f->passed, TILE_DELIVERED);
+    struct tile t;
+    bool damaged = false;
+    if (f->hi > *cursor) {
+        t = new_tile(j, *cursor + 1, f->hi, 0, f->passed, TILE_DELIVERED);
+    } else if (f->held > 0) {
+        t = new_tile(j, *cursor + 1, f->held, 1, 0, TILE_HELD);
+    } else {
+        damaged = true;
+        t = new_tile(j, *cursor + 1, f->damaged, 1, 0, TILE_DEAD);
+    }
     *cursor = t.hi;
     j->turn->damaged += damaged ? 1 : 0;
     return append_tile(db, j, &t, damaged ? damaged_reason : NULL, err);
@@ -162,7 +169,7 @@ static enum spool_status cut(struct db *db, struct turn_job *j,
             j->turn->taken = TAKEN_FILLING;
             j->turn->wait_until = f.oldest + j->turn->destination.batch_age_ms;
         } else if (status == SPOOL_OK &&
-                   (f.full || f.damaged > 0 || f.passed > 0)) {
+                   (f.full || f.damaged > 0 || f.held > 0 || f.passed > 0)) {
             status = cut_rest(db, j, &cursor, &f, err);
             again = true;
         }
@@ -171,17 +178,21 @@ static enum spool_status cut(struct db *db, struct turn_job *j,
     return status;
 }
 
+/* Cuts one event out of a tile, so that the rest of it can be sent. */
 static enum spool_status set_aside(struct db *db, struct turn_job *j,
-                                   struct tile *t, int64_t id,
+                                   struct tile *t, const struct found *f,
                                    struct spool_error *err)
 {
+    bool damaged = f->damaged > 0;
+    int64_t id = damaged ? f->damaged : f->held;
     enum spool_status status =
         tile_carve(db, &j->box->rng, j->now, &j->members, t, id, id, err);
     if (status == SPOOL_OK) {
-        t->state = TILE_DEAD;
+        t->state = damaged ? TILE_DEAD : TILE_HELD;
         t->next_at = 0;
-        status = tile_set(db, t, j->now, "DAMAGED", damaged_reason, err);
-        j->turn->damaged++;
+        status = tile_set(db, t, j->now, damaged ? "DAMAGED" : NULL,
+                          damaged ? damaged_reason : NULL, err);
+        j->turn->damaged += damaged ? 1 : 0;
     }
     return status;
 }
@@ -236,9 +247,9 @@ static enum spool_status send_tile(struct db *db, struct turn_job *j,
     struct batch b = {0};
     struct found f;
     enum spool_status status = read_tile(db, j, t, &b, &f, err);
-    if (status == SPOOL_OK && f.damaged > 0) {
+    if (status == SPOOL_OK && (f.damaged > 0 || f.held > 0)) {
         *step = STEP_AGAIN;
-        status = set_aside(db, j, t, f.damaged, err);
+        status = set_aside(db, j, t, &f, err);
     } else if (status == SPOOL_OK && b.n == 0) {
         *step = STEP_AGAIN;
         t->state = TILE_DELIVERED; /* nothing of this lane is in it */
@@ -296,12 +307,15 @@ enum spool_status turn_take(struct db *db, struct turn_job *j,
         return SPOOL_OK;
     }
     enum step step = STEP_AGAIN;
-    enum spool_status status = SPOOL_OK;
+    enum spool_status status = hold_release_due(db, j->now, err);
     while (status == SPOOL_OK && step == STEP_AGAIN) {
         status = take_waiting(db, j, &step, err);
     }
     if (status == SPOOL_OK && step == STEP_CUT) {
         status = cut(db, j, err);
+    }
+    if (status == SPOOL_OK && turn->taken == TAKEN_NOTHING) {
+        status = hold_next_at(db, &turn->wait_until, err);
     }
     return status;
 }

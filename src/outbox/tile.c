@@ -10,7 +10,7 @@ static const char *const state_names[] = {
     [TILE_PENDING] = "pending",     [TILE_SENDING] = "sending",
     [TILE_RETRYING] = "retrying",   [TILE_UNCERTAIN] = "uncertain",
     [TILE_DELIVERED] = "delivered", [TILE_DEAD] = "dead",
-    [TILE_PURGED] = "purged",
+    [TILE_PURGED] = "purged",       [TILE_HELD] = "held",
 };
 
 const char *tile_state_name(enum tile_state state)
@@ -25,7 +25,7 @@ bool tile_is_waiting(enum tile_state state)
 
 static enum tile_state state_of(const unsigned char *name)
 {
-    for (int i = 0; name != NULL && i <= TILE_PURGED; i++) {
+    for (int i = 0; name != NULL && i < TILE_STATES; i++) {
         if (strcmp(state_names[i], (const char *)name) == 0) {
             return (enum tile_state)i;
         }

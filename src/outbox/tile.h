@@ -20,8 +20,10 @@ enum tile_state {
     TILE_UNCERTAIN,
     TILE_DELIVERED,
     TILE_DEAD,
-    TILE_PURGED
+    TILE_PURGED,
+    TILE_HELD /* one event, waits for the next page of its session */
 };
+#define TILE_STATES (TILE_HELD + 1)
 
 const char *tile_state_name(enum tile_state state);
 bool tile_is_waiting(enum tile_state state);

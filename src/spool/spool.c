@@ -18,9 +18,13 @@
 #define GROUP_EVENTS 1000
 #define GROUP_BYTES  ((size_t)4 * 1024 * 1024)
 
+/* A key's room, its NUL included. */
+#define KEY_SIZE 256
+
 struct spool {
     struct outbox *box;
     enum spool_check check;
+    int64_t next_page_ms;
 };
 
 static enum spool_status compile_filter(const char *words, void **out,
@@ -46,7 +50,8 @@ static void release_filter(void *filter)
 
 void spool_options_default(struct spool_options *options)
 {
-    *options = (struct spool_options){.create = 1};
+    *options = (struct spool_options){.create = 1,
+                                      .next_page_ms = (int64_t)30 * 60 * 1000};
 }
 
 enum spool_status spool_open(const struct spool_options *options,
@@ -62,6 +67,7 @@ enum spool_status spool_open(const struct spool_options *options,
         .filters = {compile_filter, takes, release_filter},
     };
     spool->check = options->check;
+    spool->next_page_ms = options->next_page_ms;
     enum spool_status status = outbox_open(&box, &spool->box, err);
     if (status != SPOOL_OK) {
         free(spool);
@@ -107,19 +113,76 @@ static void fill_receipt(struct spool_receipt *r,
     (void)snprintf(r->message, sizeof r->message, "%s", finding->message);
 }
 
-/* Checks one event. SPOOL_OK fills *out for the outbox. */
-static enum spool_status check(enum event_mode mode, const char *json,
-                               size_t len, struct outbox_event *out,
-                               struct spool_receipt *receipt)
+/* An event on its way into the outbox, with the texts that it is known by. */
+struct item {
+    struct outbox_event event;
+    char number[KEY_SIZE];
+    char total[64];
+    char currency[16];
+};
+
+/* The decoded text, or NULL when it is absent, empty, too long as written, or
+ * holds what no name should. */
+static const char *decode(struct json_text text, char *out, size_t size)
+{
+    if (text.at == NULL || text.len >= size) {
+        return NULL;
+    }
+    size_t n = json_decode(text, out, size - 1);
+    out[n] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)out[i] < ' ') {
+            return NULL;
+        }
+    }
+    return n > 0 ? out : NULL;
+}
+
+static void fill_event(const struct spool *spool, struct item *item,
+                       const char *json, size_t len, const char *key,
+                       const struct event_facts *facts)
+{
+    bool holds = facts->next_page && spool->next_page_ms > 0;
+    item->event = (struct outbox_event){
+        .body = json,
+        .len = len,
+        .part = facts->part,
+        .key = key,
+        .opens_page = !holds && json_equals(facts->name, "PAGE_VIEW"),
+        .hold_until = holds ? clock_wall_ms(outbox_clock(spool->box)) +
+                                  spool->next_page_ms
+                            : 0,
+    };
+    if (facts->class == EVENT_PURCHASE) {
+        item->event.order.number =
+            decode(facts->order_no, item->number, sizeof item->number);
+        item->event.order.total =
+            decode(facts->total_price, item->total, sizeof item->total);
+        item->event.order.currency =
+            decode(facts->currency, item->currency, sizeof item->currency);
+    }
+}
+
+/* Checks one event. SPOOL_OK fills *item for the outbox. */
+static enum spool_status check(const struct spool *spool, enum event_mode mode,
+                               const char *json, size_t len, const char *key,
+                               struct item *item, struct spool_receipt *receipt)
 {
     struct event_facts facts;
     struct event_finding finding;
     enum spool_status status = event_check(json, len, mode, &facts, &finding);
+    if (status == SPOOL_OK && key != NULL &&
+        (key[0] == '\0' || strlen(key) >= KEY_SIZE)) {
+        status = SPOOL_INVALID;
+        finding = (struct event_finding){
+            .fault = EVENT_LIMIT,
+            .message = "the dedupe key is empty or longer than 255 bytes"};
+    }
     if (status != SPOOL_OK) {
         fill_receipt(receipt, &finding);
         return status;
     }
-    *out = (struct outbox_event){.body = json, .len = len, .part = facts.part};
+    fill_event(spool, item, json, len, key, &facts);
     return SPOOL_OK;
 }
 
@@ -129,6 +192,30 @@ static enum event_mode mode_for(const struct spool *spool,
     return mode_of(options != NULL ? options->check : spool->check);
 }
 
+/* What the outbox did with an event, for its producer. */
+static void answer(const struct outbox_event *e, enum spool_status status,
+                   struct spool_receipt *r)
+{
+    static const enum spool_status by_result[] = {
+        [APPENDED] = SPOOL_OK,
+        [APPENDED_BEFORE] = SPOOL_DUPLICATE,
+        [APPENDED_DIFFERENT] = SPOOL_CONFLICT,
+    };
+    *r = (struct spool_receipt){.status = status,
+                                .fault = event_fault_name(EVENT_OK)};
+    if (status == SPOOL_OK) {
+        r->status = by_result[e->appended];
+        r->id = e->id;
+    }
+    if (r->status == SPOOL_CONFLICT) {
+        r->fault = "conflict";
+        (void)snprintf(r->message, sizeof r->message,
+                       "event %lld has the same key and other bytes; nothing "
+                       "was stored, give this event a key of its own",
+                       (long long)e->id);
+    }
+}
+
 enum spool_status spool_put(struct spool *spool, const char *json, size_t len,
                             const struct spool_put_options *options,
                             struct spool_receipt *receipt,
@@ -136,36 +223,40 @@ enum spool_status spool_put(struct spool *spool, const char *json, size_t len,
 {
     struct spool_receipt unwanted;
     struct spool_receipt *r = receipt != NULL ? receipt : &unwanted;
-    struct outbox_event event;
+    struct item item;
     enum spool_status status =
-        check(mode_for(spool, options), json, len, &event, r);
+        check(spool, mode_for(spool, options), json, len,
+              options != NULL ? options->key : NULL, &item, r);
     if (status != SPOOL_OK) {
         return failed(err, status, "the event was refused at byte %zu: %s",
                       r->offset, r->message);
     }
-    status = outbox_append(spool->box, &event, 1, err);
-    *r = (struct spool_receipt){.status = status,
-                                .id = status == SPOOL_OK ? event.id : 0,
-                                .fault = event_fault_name(EVENT_OK)};
-    return status;
+    status = outbox_append(spool->box, &item.event, 1, err);
+    answer(&item.event, status, r);
+    if (r->status == SPOOL_CONFLICT) {
+        return failed(err, SPOOL_CONFLICT, "%s", r->message);
+    }
+    return r->status;
 }
 
 /* Events that were checked and wait for their commit. */
 struct group {
+    struct item items[GROUP_EVENTS];
     struct outbox_event events[GROUP_EVENTS];
     struct spool_receipt *receipts[GROUP_EVENTS];
     size_t n, bytes;
 };
 
 static enum spool_status commit_group(struct spool *spool, struct group *g,
-                                      struct spool_error *err)
+                                      size_t *refused, struct spool_error *err)
 {
+    for (size_t i = 0; i < g->n; i++) {
+        g->events[i] = g->items[i].event;
+    }
     enum spool_status status = outbox_append(spool->box, g->events, g->n, err);
     for (size_t i = 0; i < g->n; i++) {
-        *g->receipts[i] = (struct spool_receipt){
-            .status = status,
-            .id = status == SPOOL_OK ? g->events[i].id : 0,
-            .fault = event_fault_name(EVENT_OK)};
+        answer(&g->events[i], status, g->receipts[i]);
+        *refused += g->receipts[i]->status == SPOOL_CONFLICT ? 1 : 0;
     }
     g->n = 0;
     g->bytes = 0;
@@ -180,18 +271,19 @@ static enum spool_status put_groups(struct spool *spool, struct group *g,
 {
     enum spool_status status = SPOOL_OK;
     for (size_t i = 0; i < n && status == SPOOL_OK; i++) {
-        if (check(mode, events[i].json, events[i].len, &g->events[g->n],
+        const struct spool_event *e = &events[i];
+        if (check(spool, mode, e->json, e->len, e->key, &g->items[g->n],
                   &receipts[i]) != SPOOL_OK) {
             ++*refused;
             continue;
         }
         g->receipts[g->n++] = &receipts[i];
-        g->bytes += events[i].len;
+        g->bytes += e->len;
         if (g->n == GROUP_EVENTS || g->bytes >= GROUP_BYTES) {
-            status = commit_group(spool, g, err);
+            status = commit_group(spool, g, refused, err);
         }
     }
-    return status == SPOOL_OK ? commit_group(spool, g, err) : status;
+    return status == SPOOL_OK ? commit_group(spool, g, refused, err) : status;
 }
 
 enum spool_status spool_put_many(struct spool *spool,
@@ -270,6 +362,7 @@ enum spool_status spool_stats(struct spool *spool, const char *destination,
             .accepted = s.accepted,
             .delivered = s.by_state[EVENT_DELIVERED],
             .pending = s.by_state[EVENT_PENDING],
+            .held = s.by_state[EVENT_HELD],
             .sending = s.by_state[EVENT_SENDING],
             .retrying = s.by_state[EVENT_RETRYING],
             .uncertain = s.by_state[EVENT_UNCERTAIN],

@@ -99,10 +99,10 @@ static double bulk_put(const struct options *o, struct spool *spool, size_t n,
 {
     static struct spool_event events[1000];
     static struct spool_receipt receipts[1000];
-    struct spool_put_options options = {check};
+    struct spool_put_options options = {.check = check};
     struct spool_error err;
     for (size_t i = 0; i < 1000; i++) {
-        events[i] = (struct spool_event){o->event, o->len};
+        events[i] = (struct spool_event){.json = o->event, .len = o->len};
     }
     double start = bench_now();
     for (size_t done = 0; done < n; done += 1000) {
@@ -309,12 +309,12 @@ static char *make_event(size_t *len)
     static char event[400];
     int n = snprintf(
         event, sizeof event,
-        "{\"name\":\"CHECKOUT\",\"userId\":\"-5093311807364102284\","
+        "{\"name\":\"PRODUCT_VIEW\",\"userId\":\"-5093311807364102284\","
         "\"sessionId\":\"7731180042219306113\",\"device\":\"PC\","
-        "\"pageUrl\":\"https://shop.example.com/done\",\"step\":\"purchase\","
-        "\"totalPrice\":569.70,\"currency\":\"EUR\","
-        "\"orderNo\":\"ORD-2026-000417\",\"productList\":[{\"productId\":"
-        "\"COFFEE-250\",\"price\":189.90,\"quantity\":3}],\"lang\":\"EN\"}");
+        "\"productId\":\"COFFEE-250\",\"title\":\"Filter coffee 250 g\","
+        "\"url\":\"https://shop.example.com/coffee-250\",\"image\":"
+        "\"https://cdn.example.com/c250.jpg\",\"category\":\"Food>Coffee\","
+        "\"price\":189.90,\"lang\":\"EN\",\"brand\":\"Good\"}");
     *len = (size_t)n;
     return event;
 }

@@ -10,7 +10,7 @@
 static const char event[] =
     "{\"name\":\"CHECKOUT\",\"step\":\"purchase\",\"userId\":\"U\","
     "\"sessionId\":\"S\",\"device\":\"PC\",\"totalPrice\":19.90,"
-    "\"orderNo\":\"4711\",\"productList\":[{\"productId\":\"CAKE\"}]}";
+    "\"productList\":[{\"productId\":\"CAKE\"}]}";
 
 /* On the loop's thread. It ends once its event has arrived. */
 static void report(void *loop, const struct spool_report *r)

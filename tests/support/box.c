@@ -143,7 +143,7 @@ void fixture_settle(struct fixture *f, struct turn *turn, enum outcome outcome,
 static bool note_state(void *arg, const struct event_record *e)
 {
     char *out = arg;
-    out[e->id - 1] = "psrudxg"[e->state];
+    out[e->id - 1] = "psrudxgh"[e->state];
     return true;
 }
 

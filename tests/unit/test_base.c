@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -10,6 +11,7 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "base/sha256.h"
 
 static void crc32c_gives_the_rfc_3720_values(void **state)
 {
@@ -37,6 +39,38 @@ static void the_table_and_the_instruction_agree(void **state)
         assert_int_equal(crc32c(5, bytes, n), crc32c_by_table(5, bytes, n));
     }
     assert_int_equal(crc32c_by_table(0, "123456789", 9), 0xE3069283);
+}
+
+static void sha256_gives_the_standards_values(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t repeat;
+        const char *want;
+    } cases[] = {
+        {"", 1,
+         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", 1,
+         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+        {"a", 1000,
+         "41edece42d63e8d9bf515a9ba6932e1c20cbc9f5a5d134645adb5db1b9737ea3"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024] = "", hex[65];
+        unsigned char out[SHA256_SIZE];
+        size_t n = strlen(cases[i].text);
+        for (size_t r = 0; r < cases[i].repeat; r++) {
+            memcpy(text + r * n, cases[i].text, n);
+        }
+        sha256(text, n * cases[i].repeat, out);
+        for (size_t b = 0; b < SHA256_SIZE; b++) {
+            (void)snprintf(hex + 2 * b, 3, "%02x", out[b]);
+        }
+        assert_string_equal(hex, cases[i].want);
+    }
 }
 
 static void fail_keeps_a_cut_sentence_utf8(void **state)
@@ -111,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_gives_the_rfc_3720_values),
         cmocka_unit_test(the_table_and_the_instruction_agree),
+        cmocka_unit_test(sha256_gives_the_standards_values),
         cmocka_unit_test(fail_keeps_a_cut_sentence_utf8),
         cmocka_unit_test(fail_errno_tells_a_full_disk_from_a_broken_one),
         cmocka_unit_test(a_buffer_never_passes_its_limit),

@@ -21,6 +21,7 @@ static void states_are_read(void **state)
         {"dead", true, 1U << EVENT_DEAD},
         {"dead,delivered", true, 1U << EVENT_DEAD | 1U << EVENT_DELIVERED},
         {"waiting", true, STATES_WAITING},
+        {"held", true, 1U << EVENT_HELD},
         {"", false, 0},
         {"dea", false, 0},
         {"deadly", false, 0},
@@ -33,14 +34,6 @@ static void states_are_read(void **state)
                          cases[i].good);
         assert_int_equal(bits, cases[i].want);
     }
-}
-
-static void no_event_is_held_yet(void **state)
-{
-    unsigned bits = 0;
-    (void)state;
-    assert_true(selection_states("held", &bits));
-    assert_true(bits >= 1U << EVENT_STATES);
 }
 
 static enum spool_status read_ids(struct picked *p, const char *text,
@@ -156,7 +149,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_are_read),
-        cmocka_unit_test(no_event_is_held_yet),
         cmocka_unit_test(ids_come_one_a_line_or_as_json_lines),
         cmocka_unit_test(a_line_without_an_id_is_named),
         cmocka_unit_test(an_event_is_taken_by_all_its_filters),

@@ -73,7 +73,7 @@ static void a_refused_event_is_told_why_and_not_stored(void **state)
 
 static void the_check_can_be_chosen_for_each_put(void **state)
 {
-    struct spool_put_options strict = {SPOOL_CHECK_STRICT};
+    struct spool_put_options strict = {.check = SPOOL_CHECK_STRICT};
     struct spool_receipt r;
     assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), &strict, &r, NULL),
                      SPOOL_INVALID);
@@ -87,8 +87,10 @@ static void many_go_in_order_and_the_refused_do_not_stop_them(void **state)
     static struct spool_receipt receipts[N];
     struct spool_error err;
     for (size_t i = 0; i < N; i++) {
-        events[i] = i % 1000 == 7 ? (struct spool_event){"[1]", 3}
-                                  : (struct spool_event){EVENT, strlen(EVENT)};
+        events[i] =
+            i % 1000 == 7
+                ? (struct spool_event){.json = "[1]", .len = 3}
+                : (struct spool_event){.json = EVENT, .len = strlen(EVENT)};
     }
     assert_int_equal(spool_put_many(*state, events, N, NULL, receipts, &err),
                      SPOOL_INVALID);
@@ -105,6 +107,74 @@ static void many_go_in_order_and_the_refused_do_not_stop_them(void **state)
     }
     assert_int_equal(spool_put_many(*state, events, 0, NULL, NULL, &err),
                      SPOOL_OK);
+}
+
+#define PURCHASE(user, number)                                                 \
+    "{\"name\":\"CHECKOUT\",\"step\":\"purchase\",\"userId\":\"" user          \
+    "\",\"sessionId\":\"s\",\"orderNo\":" number "}"
+
+static enum spool_status put(struct spool *spool, const char *json,
+                             const char *key, int64_t *id)
+{
+    struct spool_put_options o = {.check = SPOOL_CHECK_OFF, .key = key};
+    struct spool_receipt r;
+    enum spool_status status =
+        spool_put(spool, json, strlen(json), &o, &r, NULL);
+    assert_int_equal(status, r.status);
+    *id = r.id;
+    return status;
+}
+
+static void an_order_number_is_a_purchases_key(void **state)
+{
+    static const struct {
+        const char *json, *key;
+        enum spool_status want;
+        int64_t id;
+    } cases[] = {
+        {PURCHASE("u", "\"4711\""), NULL, SPOOL_OK, 1},
+        {PURCHASE("u", "\"4711\""), NULL, SPOOL_DUPLICATE, 1},
+        {PURCHASE("v", "\"4711\""), NULL, SPOOL_CONFLICT, 1},
+        {PURCHASE("v", "\"4712\""), NULL, SPOOL_OK, 2},
+        /* a number as it is written, and an escape, name the same order */
+        {PURCHASE("v", "4711"), NULL, SPOOL_CONFLICT, 1},
+        {PURCHASE("v", "\"471\\u0031\""), NULL, SPOOL_CONFLICT, 1},
+        /* the producer's key goes before the number */
+        {PURCHASE("v", "\"4711\""), "mine", SPOOL_OK, 3},
+        {PURCHASE("v", "\"4711\""), "mine", SPOOL_DUPLICATE, 3},
+        {PURCHASE("u", "\"4711\""), NULL, SPOOL_DUPLICATE, 1},
+        {EVENT, "mine", SPOOL_CONFLICT, 3},
+        {EVENT, "other", SPOOL_OK, 4},
+        {EVENT, "other", SPOOL_DUPLICATE, 4},
+        {EVENT, NULL, SPOOL_OK, 5},
+        {EVENT, NULL, SPOOL_OK, 6},
+        {PURCHASE("u", "\"\""), NULL, SPOOL_OK, 7},
+        {PURCHASE("u", "\"\""), NULL, SPOOL_OK, 8},
+        {EVENT, "", SPOOL_INVALID, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t id;
+        assert_int_equal(put(*state, cases[i].json, cases[i].key, &id),
+                         cases[i].want);
+        assert_int_equal(id, cases[i].id);
+    }
+}
+
+static void duplicates_within_one_group_are_seen(void **state)
+{
+    struct spool_event events[] = {
+        {.json = EVENT, .len = strlen(EVENT), .key = "a"},
+        {.json = EVENT, .len = strlen(EVENT), .key = "b"},
+        {.json = EVENT, .len = strlen(EVENT), .key = "a"},
+    };
+    struct spool_receipt r[3];
+    struct spool_error err;
+    assert_int_equal(spool_put_many(*state, events, 3, NULL, r, &err),
+                     SPOOL_OK);
+    assert_int_equal(r[0].id, 1);
+    assert_int_equal(r[1].id, 2);
+    assert_int_equal(r[2].status, SPOOL_DUPLICATE);
+    assert_int_equal(r[2].id, 1);
 }
 
 static void flush_says_what_is_left(void **state)
@@ -189,6 +259,8 @@ int main(void)
         TEST(a_refused_event_is_told_why_and_not_stored),
         TEST(the_check_can_be_chosen_for_each_put),
         TEST(many_go_in_order_and_the_refused_do_not_stop_them),
+        TEST(an_order_number_is_a_purchases_key),
+        TEST(duplicates_within_one_group_are_seen),
         TEST(flush_says_what_is_left),
         TEST(a_flusher_runs_in_a_thread_of_its_own),
         TEST(a_destination_needs_a_url_that_is_safe),

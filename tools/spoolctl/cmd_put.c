@@ -29,7 +29,7 @@ struct put {
     struct entry entries[GROUP_EVENTS];
     size_t n;
     struct buffer bytes; /* their events; one may move it, so no pointers */
-    int64_t accepted, refused;
+    int64_t accepted, duplicate, refused;
     bool failed;
     struct spool_error err; /* with failed */
 };
@@ -37,9 +37,21 @@ struct put {
 static const char *word_of(const struct entry *e)
 {
     enum spool_status status = e->receipt.status;
-    return status == SPOOL_OK        ? "accepted"
-           : status == SPOOL_UNKNOWN ? "unknown"
-                                     : "refused";
+    return status == SPOOL_OK          ? "accepted"
+           : status == SPOOL_DUPLICATE ? "duplicate"
+           : status == SPOOL_UNKNOWN   ? "unknown"
+                                       : "refused";
+}
+
+static bool is_stored(const struct spool_receipt *r)
+{
+    return r->status == SPOOL_OK || r->status == SPOOL_DUPLICATE;
+}
+
+/* Refused for what it is, not for want of a store. */
+static bool is_refused(const struct spool_receipt *r)
+{
+    return r->status == SPOOL_INVALID || r->status == SPOOL_CONFLICT;
 }
 
 static void print_json(const struct put *p, const struct entry *e)
@@ -48,9 +60,9 @@ static void print_json(const struct put *p, const struct entry *e)
     struct json_object *o = json_make();
     json_add_number(o, "index", (int64_t)e->index);
     json_add_text(o, "status", word_of(e));
-    if (r->status == SPOOL_OK) {
+    if (is_stored(r)) {
         json_add_number(o, "id", r->id);
-    } else if (r->status == SPOOL_INVALID) {
+    } else if (is_refused(r)) {
         json_add_text(o, "class", r->fault);
         json_add_text(o, "path", r->path);
         json_add_text(o, "message", r->message);
@@ -68,12 +80,13 @@ static void print(struct put *p, const struct entry *e)
 {
     const struct spool_receipt *r = &e->receipt;
     p->accepted += r->status == SPOOL_OK;
-    p->refused += r->status == SPOOL_INVALID;
+    p->duplicate += r->status == SPOOL_DUPLICATE;
+    p->refused += is_refused(r);
     if (p->ctl->json) {
         print_json(p, e);
-    } else if (r->status == SPOOL_OK) {
+    } else if (is_stored(r)) {
         (void)printf("%lld\n", (long long)r->id);
-    } else if (r->status == SPOOL_INVALID) {
+    } else if (is_refused(r)) {
         ctl_warn("%s: event %llu at byte %llu%s%s: %s", e->file,
                  (unsigned long long)e->index,
                  (unsigned long long)(e->offset + r->offset),
@@ -95,8 +108,9 @@ static bool commit(void *arg)
     size_t n = 0;
     for (size_t i = 0; i < p->n; i++) {
         if (p->entries[i].len > 0) {
-            events[n++] = (struct spool_event){p->bytes.data + p->entries[i].at,
-                                               p->entries[i].len};
+            events[n++] =
+                (struct spool_event){.json = p->bytes.data + p->entries[i].at,
+                                     .len = p->entries[i].len};
         }
     }
     enum spool_status status = SPOOL_OK;
@@ -157,8 +171,13 @@ static bool take(void *arg, const char *file, uint64_t index,
 static enum ending finish(const struct put *p, enum ending reading)
 {
     char a[HUMAN_SIZE];
-    ctl_say(p->ctl, "%s accepted, %lld refused", human_events(p->accepted, a),
-            (long long)p->refused);
+    char known[64] = "";
+    if (p->duplicate > 0) {
+        (void)snprintf(known, sizeof known, ", %lld known already",
+                       (long long)p->duplicate);
+    }
+    ctl_say(p->ctl, "%s accepted%s, %lld refused", human_events(p->accepted, a),
+            known, (long long)p->refused);
     if (p->failed) {
         ctl_warn("%s", p->err.message);
         return FAILED;

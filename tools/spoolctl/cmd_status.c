@@ -106,7 +106,6 @@ static struct json_object *destination_json(const struct status *s, size_t i)
     json_add_number(o, "oldest_id", sums->oldest_id);
     json_add_number(o, "accepted", sums->accepted);
     json_add_number(o, "waiting", sums->waiting);
-    json_add_number(o, "held", 0);
     for (int state = 0; state < EVENT_STATES; state++) {
         json_add_number(o, event_state_name((enum event_state)state),
                         sums->by_state[state]);
@@ -229,27 +228,27 @@ static void print_table(const struct status *s)
         {"DESTINATION", LEFT, 0}, {"OLDEST", RIGHT, 0},
         {"PENDING", RIGHT, 0},    {"SENDING", RIGHT, 0},
         {"RETRYING", RIGHT, 0},   {"UNCERTAIN", RIGHT, 0},
-        {"DEAD", RIGHT, 0},       {"DELIVERED", RIGHT, 0},
-        {"OUT/s", RIGHT, 0},      {"STATE", LEFT, 0},
+        {"DEAD", RIGHT, 0},       {"OUT/s", RIGHT, 0},
+        {"STATE", LEFT, 0},
     };
-    static const enum event_state order[] = {EVENT_PENDING,  EVENT_SENDING,
+    static const enum event_state order[] = {EVENT_PENDING, EVENT_SENDING,
                                              EVENT_RETRYING, EVENT_UNCERTAIN,
-                                             EVENT_DEAD,     EVENT_DELIVERED};
+                                             EVENT_DEAD};
     struct table *t = table_create(columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < s->n; i++) {
-        char age[WHEN_SIZE] = "", rate[32], counts[6][HUMAN_SIZE];
-        const char *cells[10] = {s->d[i].name, age};
+        char age[WHEN_SIZE] = "", rate[32], counts[5][HUMAN_SIZE];
+        const char *cells[9] = {s->d[i].name, age};
         if (s->sums[i].waiting > 0) {
             duration_text(age_of(s, i), age);
         }
-        for (size_t c = 0; c < 6; c++) {
+        for (size_t c = 0; c < 5; c++) {
             cells[2 + c] =
                 human_count(s->sums[i].by_state[order[c]], counts[c]);
         }
         (void)snprintf(rate, sizeof rate, "%.1f",
                        (double)s->sums[i].delivered_last_minute / 60.0);
-        cells[8] = rate;
-        cells[9] = destination_state_name(s->d[i].state);
+        cells[7] = rate;
+        cells[8] = destination_state_name(s->d[i].state);
         table_add(t, cells, tone_of_destination(s->d[i].state));
     }
     table_finish(t);
@@ -265,6 +264,23 @@ static void print_next(const struct status *s, size_t i)
     } else {
         (void)printf("the next attempt is due");
     }
+}
+
+static void print_settled(const struct status *s, size_t i)
+{
+    const struct sums *sums = &s->sums[i];
+    char delivered[HUMAN_SIZE], purged[HUMAN_SIZE], passed[HUMAN_SIZE];
+    (void)printf("%s: %s delivered", s->d[i].name,
+                 human_count(sums->by_state[EVENT_DELIVERED], delivered));
+    if (sums->by_state[EVENT_PURGED] > 0) {
+        (void)printf(", %s purged",
+                     human_count(sums->by_state[EVENT_PURGED], purged));
+    }
+    if (sums->passed > 0) {
+        (void)printf(", %s passed over by its filter",
+                     human_count(sums->passed, passed));
+    }
+    (void)putchar('\n');
 }
 
 /* What the table has no room for. */
@@ -288,16 +304,7 @@ static void print_notes(const struct status *s)
             print_next(s, i);
             (void)putchar('\n');
         }
-        char count[HUMAN_SIZE];
-        if (s->sums[i].by_state[EVENT_PURGED] > 0) {
-            (void)printf(
-                "%s: %s purged\n", d->name,
-                human_events(s->sums[i].by_state[EVENT_PURGED], count));
-        }
-        if (s->sums[i].passed > 0) {
-            (void)printf("%s: %s passed over by its filter\n", d->name,
-                         human_events(s->sums[i].passed, count));
-        }
+        print_settled(s, i);
     }
 }
 

@@ -139,6 +139,16 @@ static void explain_waiting(struct why *w, const struct place *p)
     no_flusher(w);
 }
 
+static void explain_held(struct why *w, const struct place *p)
+{
+    say(w,
+        "event %lld is held at %s: its nextPage flag lets it wait for the next "
+        "PAGE_VIEW of its session, just before which it leaves, or until its "
+        "time is over",
+        (long long)w->id, p->d.name);
+    advise(w, "spoolctl replay %lld", (long long)w->id);
+}
+
 static void explain_settled(struct why *w, const struct place *p)
 {
     long long id = (long long)w->id;
@@ -178,6 +188,8 @@ static void explain_event(struct why *w, const struct place *p)
     } else if (p->state == EVENT_DELIVERED || p->state == EVENT_DEAD ||
                p->state == EVENT_PURGED) {
         explain_settled(w, p);
+    } else if (p->state == EVENT_HELD) {
+        explain_held(w, p);
     } else {
         explain_waiting(w, p);
     }

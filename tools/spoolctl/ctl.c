@@ -149,7 +149,10 @@ static enum ending ending_of(enum spool_status status)
     case SPOOL_NEWER:
     case SPOOL_NO_MEMORY:
     case SPOOL_MOVED:
+    case SPOOL_CONFLICT:
         return FAILED;
+    case SPOOL_DUPLICATE:
+        return DONE;
     }
     return FAILED;
 }

@@ -109,6 +109,23 @@ void json_add_decoded(struct json_object *o, const char *name,
     free(decoded);
 }
 
+/* DEL and the controls beyond ASCII (C2 80 to C2 9F) stand in strings alone. As
+ * escapes they mean the same and cannot drive a terminal. */
+static size_t escaped_control(const char *text, size_t left)
+{
+    unsigned char c = (unsigned char)text[0];
+    if (c == 0x7F) {
+        (void)fputs("\\u007f", stdout);
+        return 1;
+    }
+    unsigned char next = left > 1 ? (unsigned char)text[1] : 0;
+    if (c == 0xC2 && next >= 0x80 && next <= 0x9F) {
+        (void)printf("\\u%04x", (unsigned)next);
+        return 2;
+    }
+    return 0;
+}
+
 void json_print(struct json_object *o)
 {
     size_t n;
@@ -117,7 +134,14 @@ void json_print(struct json_object *o)
     if (text == NULL) {
         (void)must(NULL);
     }
-    (void)fwrite(text, 1, n, stdout);
-    (void)fputc('\n', stdout);
+    for (size_t i = 0; i < n;) {
+        size_t taken = escaped_control(text + i, n - i);
+        if (taken == 0) {
+            (void)putc(text[i], stdout);
+            taken = 1;
+        }
+        i += taken;
+    }
+    (void)putchar('\n');
     (void)json_object_put(o);
 }

@@ -5,14 +5,9 @@
 
 #include "when.h"
 
-#define STATE_HELD 7 /* a bit that no event has */
-
 static bool find_state(const char *word, size_t len, unsigned *bits)
 {
-    static const struct {
-        const char *word;
-        unsigned bits;
-    } others[] = {{"waiting", STATES_WAITING}, {"held", 1U << STATE_HELD}};
+    static const char waiting[] = "waiting";
     for (int i = 0; i < EVENT_STATES; i++) {
         const char *name = event_state_name((enum event_state)i);
         if (strlen(name) == len && strncmp(name, word, len) == 0) {
@@ -20,12 +15,9 @@ static bool find_state(const char *word, size_t len, unsigned *bits)
             return true;
         }
     }
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (strlen(others[i].word) == len &&
-            strncmp(others[i].word, word, len) == 0) {
-            *bits = others[i].bits;
-            return true;
-        }
+    if (sizeof waiting - 1 == len && strncmp(waiting, word, len) == 0) {
+        *bits = STATES_WAITING;
+        return true;
     }
     return false;
 }

@@ -10,7 +10,7 @@
 /* The states that wait, as bits. */
 #define STATES_WAITING                                                         \
     (1U << EVENT_PENDING | 1U << EVENT_SENDING | 1U << EVENT_RETRYING |        \
-     1U << EVENT_UNCERTAIN)
+     1U << EVENT_UNCERTAIN | 1U << EVENT_HELD)
 
 struct selection {
     const char *destination; /* NULL: all; like all texts, borrowed */

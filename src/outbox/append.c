@@ -1,0 +1,125 @@
+/* Appending to the log: the one way in. */
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "base/sha256.h"
+#include "outbox/hold.h"
+#include "outbox/store.h"
+
+struct append {
+    struct outbox *box;
+    struct outbox_event *events;
+    size_t n;
+    int64_t now;
+    int64_t last; /* the last id given */
+};
+
+/* Looks a key up; *known says whether it was there, and then e is answered. */
+static enum spool_status look_up(struct db *db, struct outbox_event *e,
+                                 const unsigned char digest[SHA256_SIZE],
+                                 bool *known, struct spool_error *err)
+{
+    bool by_order = e->key == NULL;
+    sqlite3_stmt *s =
+        db_query(db, by_order ? STATEMENT_ORDER_GET : STATEMENT_KEY_GET, "t",
+                 by_order ? e->order.number : e->key);
+    enum spool_status status = db_row(db, s, known, err);
+    if (status == SPOOL_OK && *known) {
+        bool same = sqlite3_column_bytes(s, 1) == SHA256_SIZE &&
+                    memcmp(sqlite3_column_blob(s, 1), digest, SHA256_SIZE) == 0;
+        e->id = sqlite3_column_int64(s, 0);
+        e->appended = same ? APPENDED_BEFORE : APPENDED_DIFFERENT;
+        (void)sqlite3_reset(s);
+    }
+    return status;
+}
+
+static enum spool_status write_key(struct db *db, const struct append *a,
+                                   const struct outbox_event *e,
+                                   const unsigned char digest[SHA256_SIZE],
+                                   struct spool_error *err)
+{
+    bool known = false;
+    enum spool_status status = SPOOL_OK;
+    if (e->key != NULL) {
+        status = db_run(db, err, STATEMENT_KEY_INSERT, "tibi", e->key, e->id,
+                        digest, (size_t)SHA256_SIZE, a->now);
+    }
+    if (status == SPOOL_OK && e->key != NULL && e->order.number != NULL) {
+        /* A number that came before under another key stays the first's. */
+        sqlite3_stmt *s =
+            db_query(db, STATEMENT_ORDER_GET, "t", e->order.number);
+        status = db_row(db, s, &known, err);
+        (void)sqlite3_reset(s);
+    }
+    if (status == SPOOL_OK && e->order.number != NULL && !known) {
+        status = db_run(db, err, STATEMENT_ORDER_INSERT, "tibitt",
+                        e->order.number, e->id, digest, (size_t)SHA256_SIZE,
+                        a->now, e->order.total, e->order.currency);
+    }
+    return status;
+}
+
+static enum spool_status write_event(struct db *db, struct append *a,
+                                     struct outbox_event *e,
+                                     struct spool_error *err)
+{
+    enum spool_status status = SPOOL_OK;
+    if (e->opens_page) {
+        status = hold_release_part(db, e->part, a->now, err);
+    }
+    if (status == SPOOL_OK) {
+        uint32_t crc =
+            row_crc(crc32c(0, e->body, e->len), ++a->last, a->now, e->part);
+        e->id = a->last;
+        e->appended = APPENDED;
+        status = db_run(db, err, STATEMENT_EVENT_INSERT, "iiiib", e->id, a->now,
+                        (int64_t)e->part, (int64_t)crc, e->body, e->len);
+    }
+    if (status == SPOOL_OK && e->hold_until > 0) {
+        status = db_run(db, err, STATEMENT_HOLD_INSERT, "iii", e->id,
+                        (int64_t)e->part, e->hold_until);
+    }
+    return status;
+}
+
+static enum spool_status append_event(struct db *db, struct append *a,
+                                      struct outbox_event *e,
+                                      struct spool_error *err)
+{
+    unsigned char digest[SHA256_SIZE];
+    bool known = false;
+    bool keyed = e->key != NULL || e->order.number != NULL;
+    enum spool_status status = SPOOL_OK;
+    if (keyed) {
+        sha256(e->body, e->len, digest);
+        status = look_up(db, e, digest, &known, err);
+    }
+    if (status == SPOOL_OK && !known) {
+        status = write_event(db, a, e, err);
+    }
+    if (status == SPOOL_OK && !known && keyed) {
+        status = write_key(db, a, e, digest, err);
+    }
+    return status;
+}
+
+static enum spool_status append_events(struct db *db, void *arg,
+                                       struct spool_error *err)
+{
+    struct append *a = arg;
+    a->now = outbox_now(a->box);
+    enum spool_status status =
+        db_number(db, err, 0, &a->last, STATEMENT_LAST_ID, "");
+    for (size_t i = 0; status == SPOOL_OK && i < a->n; i++) {
+        status = append_event(db, a, &a->events[i], err);
+    }
+    return status;
+}
+
+enum spool_status outbox_append(struct outbox *box, struct outbox_event *events,
+                                size_t n, struct spool_error *err)
+{
+    struct append a = {.box = box, .events = events, .n = n};
+    return n == 0 ? SPOOL_OK : outbox_write(box, append_events, &a, err);
+}

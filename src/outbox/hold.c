@@ -1,0 +1,70 @@
+#include "outbox/hold.h"
+
+#include <stdbool.h>
+
+/* A hold that ends later than this was written by a clock that was wrong. */
+#define HOLD_MAX_MS ((int64_t)24 * 60 * 60 * 1000)
+
+enum spool_status hold_release_event(struct db *db, int64_t event, int64_t part,
+                                     int64_t now, struct spool_error *err)
+{
+    enum spool_status status =
+        db_run(db, err, STATEMENT_HOLD_DELETE, "i", event);
+    if (status == SPOOL_OK) {
+        status =
+            db_run(db, err, STATEMENT_TILES_RELEASE, "iii", event, part, now);
+    }
+    return status;
+}
+
+/* Releases the event that a query finds, if it finds one. */
+static enum spool_status release_one(struct db *db, sqlite3_stmt *s,
+                                     int64_t now, bool *found,
+                                     struct spool_error *err)
+{
+    enum spool_status status = db_row(db, s, found, err);
+    if (status != SPOOL_OK || !*found) {
+        return status;
+    }
+    int64_t event = sqlite3_column_int64(s, 0);
+    int64_t part = sqlite3_column_int64(s, 1);
+    (void)sqlite3_reset(s);
+    return hold_release_event(db, event, part, now, err);
+}
+
+enum spool_status hold_release_part(struct db *db, int64_t part, int64_t now,
+                                    struct spool_error *err)
+{
+    bool found = true;
+    enum spool_status status = SPOOL_OK;
+    while (status == SPOOL_OK && found) {
+        sqlite3_stmt *s = db_query(db, STATEMENT_HOLD_OF_PART, "i", part);
+        status = release_one(db, s, now, &found, err);
+    }
+    return status;
+}
+
+enum spool_status hold_release_due(struct db *db, int64_t now,
+                                   struct spool_error *err)
+{
+    bool found = true;
+    enum spool_status status = SPOOL_OK;
+    while (status == SPOOL_OK && found) {
+        sqlite3_stmt *s =
+            db_query(db, STATEMENT_HOLD_DUE, "ii", now, now + HOLD_MAX_MS);
+        status = release_one(db, s, now, &found, err);
+    }
+    return status;
+}
+
+enum spool_status hold_next_at(struct db *db, int64_t *out,
+                               struct spool_error *err)
+{
+    return db_number(db, err, 0, out, STATEMENT_HOLD_FIRST_UNTIL, "");
+}
+
+enum spool_status hold_next_event(struct db *db, int64_t id, int64_t *out,
+                                  struct spool_error *err)
+{
+    return db_number(db, err, INT64_MAX, out, STATEMENT_HOLD_NEXT, "i", id);
+}

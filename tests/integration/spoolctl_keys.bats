@@ -1,0 +1,33 @@
+load spoolctl
+
+@test "a purchase is put once, by its order number" {
+    ctl -q init
+    run ctl -q put - <<<"$(purchase u 4711)"
+    [ "$output" = 1 ]
+    run --separate-stderr ctl --json put - <<<"$(purchase u 4711)"
+    [ "$status" -eq 0 ]
+    [ "$(json '"\(.status) \(.id)"')" = "duplicate 1" ]
+    [[ "$stderr" == *"0 events accepted, 1 known already, 0 refused"* ]]
+    run --separate-stderr ctl -q --json put - <<<"$(purchase v 4711)"
+    [ "$status" -eq 5 ]
+    [ "$(json '"\(.status) \(.class)"')" = "refused conflict" ]
+    run ctl -q --json ls --key 4711
+    [ "$(json .id)" = 1 ]
+}
+
+@test "nextPage holds an event until the next page of its session" {
+    ctl -q init
+    ctl -q destination add shop --url http://127.0.0.1:9 --origin o
+    event PAGE_VIEW u s | sed 's/"params":{}/"nextPage":true/' | ctl -q put
+    run ctl -q --json ls --state held
+    [ "$(json .id)" = 1 ]
+    [ "$(ctl -q --json status | jq '.destinations[0].held')" = 1 ]
+    run ctl -q why 1
+    [[ "$output" == *"next PAGE_VIEW of its session"* ]]
+    event PAGE_VIEW other s | ctl -q put
+    [ "$(ctl -q --json status | jq '.destinations[0].held')" = 1 ]
+    event PAGE_VIEW u s | ctl -q put
+    [ "$(ctl -q --json status | jq '.destinations[0].held')" = 0 ]
+    run ctl -q verify
+    [ "$status" -eq 0 ]
+}

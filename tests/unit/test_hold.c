@@ -1,0 +1,145 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/box.h"
+
+#define MINUTE ((int64_t)60000)
+
+static void put(struct fixture *f, uint32_t part, bool holds, bool opens)
+{
+    struct spool_error err = {0};
+    struct outbox_event e = {.body = "{}",
+                             .len = 2,
+                             .part = part,
+                             .hold_until = holds ? f->now + 30 * MINUTE : 0,
+                             .opens_page = opens};
+    if (outbox_append(f->box, &e, 1, &err) != SPOOL_OK) {
+        fail_msg("%s", err.message);
+    }
+}
+
+static void expect(struct fixture *f, size_t n, const char *want)
+{
+    char states[64];
+    struct spool_error err;
+    struct sums sums;
+    int64_t held = 0;
+    assert_string_equal(fixture_states(f, states, n), want);
+    for (const char *p = want; *p != '\0'; p++) {
+        held += *p == 'h' ? 1 : 0;
+    }
+    assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_HELD], held);
+    fixture_verify(f);
+}
+
+static void a_held_event_waits_for_the_page_of_its_session(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    put(f, 1, false, false);
+    put(f, 1, true, false); /* waits */
+    put(f, 2, false, false);
+    expect(f, 3, "php");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 1);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_int_equal(turn.batch.lo, 3);
+    expect(f, 3, "dhs");
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    assert_int_equal(turn.wait_until, f->now + 30 * MINUTE);
+    put(f, 2, false, true); /* another session's page */
+    expect(f, 4, "dhdp");
+    put(f, 1, false, true);
+    expect(f, 5, "dpdpp");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.lo, 2); /* leaves before its page */
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect(f, 5, "ddddd");
+}
+
+static void a_hold_ends_before_it_is_cut_as_well(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    put(f, 1, true, false);
+    put(f, 1, false, true);
+    expect(f, 2, "pp");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 2);
+    batch_finish(&turn.batch);
+}
+
+static void a_hold_ends_by_itself_and_survives_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    put(f, 1, true, false);
+    fixture_take(f, &turn, TAKEN_NOTHING);
+    expect(f, 1, "h");
+    fixture_reopen(f);
+    f->now += 30 * MINUTE - 1;
+    fixture_take(f, &turn, TAKEN_NOTHING);
+    f->now += 1;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.n, 1);
+    batch_finish(&turn.batch);
+}
+
+static void a_hold_from_a_wrong_clock_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    put(f, 1, true, false);
+    f->now -= (int64_t)365 * 24 * 60 * MINUTE;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    batch_finish(&turn.batch);
+}
+
+static void an_operator_lets_it_go_or_takes_it_out(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct turn turn;
+    static const int64_t first[] = {1}, second[] = {2}, third[] = {3};
+    put(f, 1, true, false);
+    put(f, 1, true, false);
+    fixture_take(f, &turn, TAKEN_NOTHING);
+    put(f, 1, true, false); /* not cut yet */
+    expect(f, 3, "hhh");
+    assert_int_equal(
+        operate_purge(f->box, &f->d, second, 1, "a test", &op, &err), SPOOL_OK);
+    assert_int_equal(
+        operate_purge(f->box, &f->d, third, 1, "a test", &op, &err), SPOOL_OK);
+    expect(f, 3, "hgg");
+    assert_int_equal(
+        operate_replay(f->box, &f->d, first, 1, "a test", &op, &err), SPOOL_OK);
+    expect(f, 3, "pgg");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batch.lo, 1);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    put(f, 1, false, true); /* lets nothing go that was taken out */
+    expect(f, 4, "dggp");
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_held_event_waits_for_the_page_of_its_session),
+        TEST(a_hold_ends_before_it_is_cut_as_well),
+        TEST(a_hold_ends_by_itself_and_survives_a_restart),
+        TEST(a_hold_from_a_wrong_clock_ends),
+        TEST(an_operator_lets_it_go_or_takes_it_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
