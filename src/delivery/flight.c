@@ -26,7 +26,7 @@ static enum outcome outcome_of(enum verdict verdict)
 
 static int64_t probe_wait(const struct flight *f)
 {
-    const struct destination *d = &f->destination;
+    const struct destination *d = f->destination;
     bool held = d->state == DESTINATION_HELD;
     int64_t wait = probe_ms(f->rng, held ? (unsigned)d->probes + 1 : 0,
                             d->backoff_base_ms, d->backoff_cap_ms);
@@ -36,7 +36,7 @@ static int64_t probe_wait(const struct flight *f)
 
 static void land(struct flight *f)
 {
-    const struct destination *d = &f->destination;
+    const struct destination *d = f->destination;
     int64_t now = clock_wall_ms(outbox_clock(f->options->box));
     bool holds = f->judgement.verdict == VERDICT_HOLD;
     int64_t probe = probe_wait(f);
@@ -72,7 +72,7 @@ static void reply_arrived(void *arg, const struct reply *reply)
 {
     struct flight *f = arg;
     enum profile profile = PROFILE_SEGMENTIFY;
-    (void)profile_find(f->destination.profile, &profile, NULL);
+    (void)profile_find(f->destination->profile, &profile, NULL);
     f->post = NULL;
     judge(profile, reply, (unsigned)f->batch.unknown,
           clock_wall_ms(outbox_clock(f->options->box)), &f->judgement);
@@ -97,7 +97,7 @@ bool flight_start(struct flight *f, const struct flusher_options *options,
     f->landed = false;
     f->options = options;
     f->rng = rng;
-    f->destination = *d;
+    f->destination = d;
     f->post = NULL;
     f->sent_at = clock_wall_ms(outbox_clock(options->box));
     f->done = done;

@@ -17,14 +17,15 @@ struct flight {
     /* While it flies. */
     const struct flusher_options *options;
     struct rng *rng;
-    struct destination destination; /* as it was when it was taken */
+    const struct destination *destination; /* the lane's: as it is now */
     struct http_post *post;
     int64_t sent_at;
     void (*done)(void *arg);
     void *arg;
 };
 
-/* Takes over the batch and sends it; done is called once it has landed, never
+/* Takes over the batch and sends it; d is borrowed until it has landed and may
+ * change meanwhile; done is called once it has landed, never
  * from inside this call. If it cannot even be tried it has landed when this
  * returns false: its destination is to be held, with the reason, since that is
  * where the cause lies. */

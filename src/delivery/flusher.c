@@ -64,6 +64,23 @@ static void wake_is_due(uv_timer_t *timer)
     wake_lanes(timer->data, false);
 }
 
+static bool somebody_waits_for_events(const struct flusher *f)
+{
+    for (const struct lane *l = f->lanes; l != NULL; l = l->next) {
+        if (lane_waits_for_events(l)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void wake_soon(struct flusher *f)
+{
+    if (!f->stopping && !uv_is_active((uv_handle_t *)&f->own->wake_timer)) {
+        (void)uv_timer_start(&f->own->wake_timer, wake_is_due, WAKE_MS, 0);
+    }
+}
+
 static void something_changed(uv_fs_event_t *watch, const char *name,
                               int events, int status)
 {
@@ -71,16 +88,26 @@ static void something_changed(uv_fs_event_t *watch, const char *name,
     (void)name;
     (void)events;
     (void)status; /* the survey makes up for a watch that fails */
-    if (!f->stopping && !uv_is_active((uv_handle_t *)&f->own->wake_timer)) {
-        (void)uv_timer_start(&f->own->wake_timer, wake_is_due, WAKE_MS, 0);
+    if (somebody_waits_for_events(f)) {
+        wake_soon(f);
+    } else {
+        (void)uv_fs_event_stop(watch); /* our own writes are no news */
     }
 }
 
-static void start_watch(struct flusher *f)
+/* Watches the log for as long as somebody waits for events. What came between
+ * their last look and now is looked for once more. */
+static void watch_log(struct flusher *f)
 {
     char path[4200];
+    if (f->stopping || uv_is_active((uv_handle_t *)&f->own->watch) ||
+        !somebody_waits_for_events(f)) {
+        return;
+    }
     (void)snprintf(path, sizeof path, "%s-wal", outbox_path(f->options.box));
-    (void)uv_fs_event_start(&f->own->watch, something_changed, path, 0);
+    if (uv_fs_event_start(&f->own->watch, something_changed, path, 0) == 0) {
+        wake_soon(f);
+    }
 }
 
 /* ---- the survey ---- */
@@ -172,6 +199,7 @@ void flusher_lane_rests(struct flusher *f)
         finish_if_stopped(f);
         return;
     }
+    watch_log(f);
     bool idle = f->own->seen_all && f->options.idle != NULL;
     for (const struct lane *l = f->lanes; idle && l != NULL; l = l->next) {
         idle = lane_is_idle(l);
@@ -350,7 +378,6 @@ enum spool_status flusher_start(const struct flusher_options *options,
         return status;
     }
     init_handles(f);
-    start_watch(f);
     survey(&f->own->survey_timer);
     *out = f;
     return SPOOL_OK;

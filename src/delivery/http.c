@@ -17,7 +17,12 @@
  * cache or in a connection that is never idle. */
 #define TRUST_MAX_S 300L
 
+/* Handles kept for the next requests: each has the buffers of the last one. */
+#define SPARES_MAX 4
+
 struct http {
+    CURL *spares[SPARES_MAX];
+    size_t spare_n;
     struct multi *multi;
     struct http_options options;
     char *ca_file;
@@ -28,6 +33,7 @@ struct http {
 };
 
 struct http_post {
+    struct http *h;
     struct http_post *next, **link;
     CURL *easy;
     struct curl_slist *headers;
@@ -106,9 +112,24 @@ static void unlink_post(struct http_post *post)
     }
 }
 
+static CURL *take_handle(struct http *h)
+{
+    return h->spare_n > 0 ? h->spares[--h->spare_n] : curl_easy_init();
+}
+
+static void keep_handle(struct http *h, CURL *easy)
+{
+    if (easy != NULL && h->spare_n < SPARES_MAX) {
+        curl_easy_reset(easy); /* forgets the URL, and the key in it */
+        h->spares[h->spare_n++] = easy;
+    } else {
+        curl_easy_cleanup(easy);
+    }
+}
+
 static void free_post(struct http_post *post)
 {
-    curl_easy_cleanup(post->easy);
+    keep_handle(post->h, post->easy);
     curl_slist_free_all(post->headers);
     buffer_finish(&post->answer);
     free(post);
@@ -325,12 +346,13 @@ enum spool_status http_post(struct http *h, const struct http_request *request,
     if (post == NULL) {
         return failed(err, SPOOL_NO_MEMORY, "no memory for a request");
     }
-    *post = (struct http_post){.body = request->body,
+    *post = (struct http_post){.h = h,
+                               .body = request->body,
                                .body_len = request->body_len,
                                .answer.limit = HTTP_BODY_LIMIT,
                                .done = done,
                                .arg = arg};
-    post->easy = curl_easy_init();
+    post->easy = take_handle(h);
     if (post->easy == NULL || !copy_headers(post, request->headers) ||
         !set_request(post, request->url) || !set_bounds(post, h) ||
         !multi_add(h->multi, post->easy)) {
@@ -366,6 +388,9 @@ enum spool_status http_global_init(struct spool_error *err)
 
 static void free_http(struct http *h)
 {
+    while (h->spare_n > 0) {
+        curl_easy_cleanup(h->spares[--h->spare_n]);
+    }
     free(h->ca_file);
     free(h);
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "delivery/profile.h"
 
@@ -11,6 +12,9 @@
 /* Before the outbox is tried again when it could not be used. */
 #define TROUBLE_MS 1000
 
+/* How long a batch that landed may wait to be settled with others. */
+#define GATHER_MS 20
+
 /* Nothing is ever scheduled further ahead than a Retry-After of a day. */
 #define WAIT_MAX_MS ((int64_t)27 * 60 * 60 * 1000)
 
@@ -18,19 +22,38 @@ static void lane_step(struct lane *lane);
 
 /* ---- flying ---- */
 
-static bool is_flying(const struct lane *lane)
+static struct flight *flight_at(struct lane *lane, size_t i)
 {
-    return lane->flying != NULL && !lane->flying->landed;
+    return &lane->flights[(lane->first + i) % LANE_FLIGHTS];
 }
 
-static bool has_landed(const struct lane *lane)
+/* All flights but the last have landed. */
+static struct flight *last_flight(struct lane *lane)
 {
-    return lane->flying != NULL && lane->flying->landed;
+    return lane->flight_n > 0 ? flight_at(lane, lane->flight_n - 1) : NULL;
+}
+
+static bool is_flying(struct lane *lane)
+{
+    const struct flight *last = last_flight(lane);
+    return last != NULL && !last->landed;
+}
+
+static size_t landed_n(struct lane *lane)
+{
+    return lane->flight_n - (is_flying(lane) ? 1 : 0);
 }
 
 static bool has_arrived(const struct flight *flight)
 {
     return flight->s.outcome == OUTCOME_DELIVERED;
+}
+
+/* One that has not ends the row: nothing is sent behind it. */
+static bool all_arrived(struct lane *lane)
+{
+    const struct flight *last = last_flight(lane);
+    return last == NULL || !last->landed || has_arrived(last);
 }
 
 static void grow_window(struct lane *lane, const struct flight *flight)
@@ -48,30 +71,61 @@ static void grow_window(struct lane *lane, const struct flight *flight)
 static void flight_landed(void *arg)
 {
     struct lane *lane = arg;
-    grow_window(lane, lane->flying);
+    grow_window(lane, last_flight(lane));
     lane_step(lane);
 }
 
-static void send_ready(struct lane *lane)
+static void send_first_ready(struct lane *lane)
 {
     struct flusher *f = lane->f;
-    lane->flying = lane->settling == &lane->flights[0] ? &lane->flights[1]
-                                                       : &lane->flights[0];
-    if (!flight_start(lane->flying, &f->options, f->http, &f->rng,
-                      &lane->destination, &lane->ready, flight_landed, lane)) {
-        grow_window(lane, lane->flying);
+    struct batch batch = lane->ready[0];
+    lane->ready_n--;
+    memmove(lane->ready, lane->ready + 1, lane->ready_n * sizeof batch);
+    struct flight *flight = flight_at(lane, lane->flight_n++);
+    if (!flight_start(flight, &f->options, f->http, &f->rng, &lane->destination,
+                      &batch, flight_landed, lane)) {
+        grow_window(lane, flight);
     }
 }
 
 /* ---- reading ahead ---- */
 
+/* A batch's memory serves the next one: a body of many pages costs more to get
+ * from the system than to fill. */
+static void keep_memory(struct lane *lane, struct batch *done)
+{
+    if (lane->spare.room == 0) {
+        lane->spare = *done;
+        *done = (struct batch){0};
+        batch_empty(&lane->spare);
+    }
+}
+
+/* What was read does not follow what was cut. */
+static void forget_prefetched(struct lane *lane)
+{
+    for (size_t i = 0; i < lane->prefetched_n; i++) {
+        prefetch_finish(&lane->prefetched[i]);
+    }
+    lane->prefetched_n = 0;
+    lane->reads_behind = -1;
+}
+
 static void run_read(uv_work_t *work)
 {
     struct lane *lane = work->data;
+    struct take_options take = {.framing = profile_framing};
+    int64_t behind = lane->fresh[0].behind;
+    bool more = true;
     /* What cannot be read now is read, or fails, in the turn. */
-    (void)batch_prefetch(lane->f->options.box, &lane->read_as, lane->number,
-                         lane->read_behind, &lane->read_take, &lane->prefetch,
-                         NULL);
+    for (; more && lane->fresh_n < lane->fresh_room; lane->fresh_n++) {
+        struct prefetch *p = &lane->fresh[lane->fresh_n];
+        more =
+            batch_prefetch(lane->f->options.box, &lane->read_as, lane->number,
+                           behind, &take, p, NULL) == SPOOL_OK &&
+            p->full;
+        behind = p->hi;
+    }
 }
 
 static void read_done(uv_work_t *work, int cancelled)
@@ -79,17 +133,29 @@ static void read_done(uv_work_t *work, int cancelled)
     struct lane *lane = work->data;
     (void)cancelled; /* never: nobody cancels it */
     lane->reading = false;
+    for (size_t i = 0; i < lane->fresh_n; i++) {
+        struct prefetch *p = &lane->fresh[i];
+        if (lane->reads_behind == p->behind && p->batch.n > 0) {
+            lane->prefetched[lane->prefetched_n++] = *p;
+            lane->reads_behind = p->full ? p->hi : -1;
+        } else {
+            prefetch_finish(p);
+            lane->reads_behind = -1;
+        }
+        *p = (struct prefetch){0};
+    }
     lane_step(lane);
 }
 
-static void start_reading(struct lane *lane, int64_t behind)
+static void start_reading(struct lane *lane)
 {
-    prefetch_finish(&lane->prefetch);
     lane->reading = true;
-    lane->reads_on = false;
     lane->read_as = lane->destination;
-    lane->read_take = (struct take_options){.framing = profile_framing};
-    lane->read_behind = behind;
+    lane->fresh[0] =
+        (struct prefetch){.behind = lane->reads_behind, .batch = lane->spare};
+    lane->fresh_n = 0;
+    lane->fresh_room = BATCH_AHEAD - lane->prefetched_n;
+    lane->spare = (struct batch){0};
     lane->read_work.data = lane;
     (void)uv_queue_work(lane->f->options.loop, &lane->read_work, run_read,
                         read_done);
@@ -104,29 +170,56 @@ static void run_turn(uv_work_t *work)
                               &lane->order, &lane->turn, &lane->error);
 }
 
-static void report_settled(struct lane *lane);
+static void report_settled(struct lane *lane, const struct flight *flight,
+                           const struct settled *settled);
 static void report_damaged(struct lane *lane);
 static void rest(struct lane *lane);
 static void rest_for(struct lane *lane, int64_t wait_ms);
 
-static void turn_succeeded(struct lane *lane)
+static void drop_back(struct lane *lane)
+{
+    for (size_t i = 0; i < lane->back_n; i++) {
+        batch_finish(&lane->back[i]);
+    }
+    lane->back_n = 0;
+}
+
+static void drop_settled(struct lane *lane)
+{
+    for (size_t i = 0; i < lane->order.done_n; i++) {
+        struct flight *flight = flight_at(lane, 0);
+        report_settled(lane, flight, &lane->done[i].settled);
+        keep_memory(lane, &flight->batch);
+        flight_finish(flight);
+        lane->first = (lane->first + 1) % LANE_FLIGHTS;
+        lane->flight_n--;
+    }
+}
+
+static void keep_taken(struct lane *lane)
 {
     struct turn *turn = &lane->turn;
-    if (turn->taken != TAKEN_GONE) {
-        lane->destination = turn->destination;
+    for (size_t i = 0; i < turn->n; i++) {
+        lane->ready[lane->ready_n++] = turn->batches[i];
     }
-    if (lane->order.done != NULL) {
-        report_settled(lane);
-        flight_finish(lane->settling);
-        lane->settling = NULL;
+    const struct batch *last = &lane->ready[lane->ready_n - 1];
+    if (lane->prefetched_n == 0 && !lane->reading) {
+        lane->reads_behind = last->more ? last->hi : -1;
     }
-    batch_finish(&lane->back);
+    turn->n = 0;
+}
+
+static void turn_succeeded(struct lane *lane)
+{
+    if (lane->turn.taken != TAKEN_GONE) {
+        lane->destination = lane->turn.destination;
+    }
+    drop_settled(lane);
+    drop_back(lane);
     report_damaged(lane);
-    if (turn->taken == TAKEN_BATCH) {
-        lane->ready = turn->batch;
-        turn->batch = (struct batch){0};
-        lane->reads_on = lane->ready.more;
-    } else if (lane->order.take != NULL || turn->taken == TAKEN_GONE) {
+    if (lane->turn.n > 0) {
+        keep_taken(lane);
+    } else if (lane->order.take != NULL || lane->turn.taken == TAKEN_GONE) {
         rest(lane);
     }
 }
@@ -146,10 +239,7 @@ static void turn_failed(struct lane *lane)
         flusher_report(lane->f, &r);
         lane->rests_because = TAKEN_WAIT;
         rest_for(lane, TROUBLE_MS);
-        if (lane->f->stopping) { /* uncertain at the next start */
-            lane->settling = NULL;
-            batch_finish(&lane->back);
-        }
+        lane->gives_up = lane->f->stopping; /* uncertain at the next start */
         break;
     }
     case SPOOL_OK:
@@ -174,9 +264,16 @@ static void turn_failed(struct lane *lane)
 static void turn_done(uv_work_t *work, int cancelled)
 {
     struct lane *lane = work->data;
+    bool fitted = true;
     (void)cancelled; /* never: nobody cancels it */
     lane->turning = false;
-    prefetch_finish(&lane->used);
+    for (size_t i = 0; i < lane->take.prefetched_n; i++) {
+        fitted = fitted && lane->used[i].batch.n == 0;
+        prefetch_finish(&lane->used[i]);
+    }
+    if (!fitted) {
+        forget_prefetched(lane);
+    }
     lane->failed_turn = lane->status != SPOOL_OK;
     if (lane->status == SPOOL_OK) {
         turn_succeeded(lane);
@@ -186,46 +283,66 @@ static void turn_done(uv_work_t *work, int cancelled)
     lane_step(lane);
 }
 
-/* What landed is settled by the next turn that starts. */
-static void settle_landed(struct lane *lane)
+/* What was taken ahead is given back if it cannot be sent next: a batch before
+ * it did not arrive, or the flusher stops. */
+static void give_back(struct lane *lane)
 {
-    if (lane->settling == NULL && has_landed(lane)) {
-        lane->settling = lane->flying;
-        lane->flying = NULL;
+    if (lane->ready_n > 0 && (!all_arrived(lane) || lane->f->stopping)) {
+        memcpy(lane->back, lane->ready, sizeof lane->ready);
+        lane->back_n = lane->ready_n;
+        lane->ready_n = 0;
+    }
+    if (!all_arrived(lane)) {
+        forget_prefetched(lane);
     }
 }
 
-/* What was taken ahead is given back if it cannot be sent next: the batch
- * before it did not arrive, or the flusher stops. */
-static void give_back(struct lane *lane)
+/* Takes as many as there is room for, but no more than have been read, once
+ * reading ahead has begun. */
+static size_t batches_to_take(const struct lane *lane)
 {
-    bool next = lane->settling == NULL || has_arrived(lane->settling);
-    if (lane->ready.n > 0 && (!next || lane->f->stopping)) {
-        lane->back = lane->ready;
-        lane->ready = (struct batch){0};
+    size_t room = BATCH_AHEAD - lane->ready_n;
+    if (lane->f->stopping || (lane->reading && lane->prefetched_n == 0)) {
+        return 0;
     }
+    return lane->prefetched_n > 0 && lane->prefetched_n < room
+               ? lane->prefetched_n
+           : lane->prefetched_n > 0 ? room
+           : room > 0               ? 1
+                                    : 0;
 }
 
 static void give_orders(struct lane *lane)
 {
-    struct flight *settling = lane->settling;
-    bool takes = !lane->f->stopping && lane->ready.n == 0;
-    lane->used = lane->prefetch;
-    lane->prefetch = (struct prefetch){0};
+    size_t most = batches_to_take(lane);
+    size_t uses = lane->window > 0            ? 0
+                  : most < lane->prefetched_n ? most
+                                              : lane->prefetched_n;
+    memcpy(lane->used, lane->prefetched, uses * sizeof *lane->used);
+    lane->prefetched_n -= uses;
+    memmove(lane->prefetched, lane->prefetched + uses,
+            lane->prefetched_n * sizeof *lane->used);
     lane->take = (struct take_options){
         .framing = profile_framing,
         .most_events = lane->window,
         .hurry = lane->f->options.foreground,
         .now = lane->overdue,
-        .ahead = lane->flying != NULL,
-        .prefetch = lane->window == 0 ? &lane->used : NULL,
+        .ahead = is_flying(lane) || lane->ready_n > 0,
+        .most = most,
+        .prefetched = lane->used,
+        .prefetched_n = uses,
     };
     lane->order = (struct order){
-        .done = settling != NULL ? &settling->batch : NULL,
-        .s = settling != NULL ? &settling->s : NULL,
-        .back = lane->back.n > 0 ? &lane->back : NULL,
-        .take = takes ? &lane->take : NULL,
+        .done = lane->done,
+        .done_n = landed_n(lane),
+        .back = lane->back,
+        .back_n = lane->back_n,
+        .take = most > 0 ? &lane->take : NULL,
     };
+    for (size_t i = 0; i < lane->order.done_n; i++) {
+        const struct flight *flight = flight_at(lane, i);
+        lane->done[i] = (struct done){.batch = &flight->batch, .s = &flight->s};
+    }
 }
 
 static void start_turn(struct lane *lane)
@@ -235,11 +352,8 @@ static void start_turn(struct lane *lane)
     lane->resting = false;
     lane->woken = false;
     lane->overdue = false;
+    lane->gathered = false;
     (void)uv_timer_stop(&lane->timer);
-    /* While the turn cuts what was read, what lies behind that is read. */
-    if (lane->order.take != NULL && lane->used.batch.n > 0 && lane->used.full) {
-        start_reading(lane, lane->used.hi);
-    }
     lane->turn_work.data = lane;
     (void)uv_queue_work(lane->f->options.loop, &lane->turn_work, run_turn,
                         turn_done);
@@ -250,8 +364,9 @@ static void start_turn(struct lane *lane)
 static void time_is_over(uv_timer_t *timer)
 {
     struct lane *lane = timer->data;
+    lane->overdue = lane->resting;
+    lane->gathered = !lane->resting;
     lane->resting = false;
-    lane->overdue = true;
     lane_step(lane);
 }
 
@@ -282,6 +397,7 @@ static int64_t wait_for(struct lane *lane, int64_t wall)
 /* The turn took nothing. */
 static void rest(struct lane *lane)
 {
+    batch_finish(&lane->spare);
     lane->rests_because = lane->turn.taken;
     switch (lane->turn.taken) {
     case TAKEN_FILLING:
@@ -309,9 +425,10 @@ static void rest(struct lane *lane)
 
 /* ---- telling ---- */
 
-static enum spool_report_kind kind_of(const struct lane *lane)
+static enum spool_report_kind kind_of(const struct flight *flight,
+                                      const struct settled *settled)
 {
-    switch (lane->settling->s.outcome) {
+    switch (flight->s.outcome) {
     case OUTCOME_DELIVERED:
         return SPOOL_REPORT_DELIVERED;
     case OUTCOME_RETRY:
@@ -319,22 +436,22 @@ static enum spool_report_kind kind_of(const struct lane *lane)
     case OUTCOME_UNCERTAIN:
         return SPOOL_REPORT_UNCERTAIN;
     case OUTCOME_REFUSED:
-        return lane->turn.died    ? SPOOL_REPORT_DEAD
-               : lane->turn.split ? SPOOL_REPORT_SPLIT
-                                  : SPOOL_REPORT_HELD;
+        return settled->died    ? SPOOL_REPORT_DEAD
+               : settled->split ? SPOOL_REPORT_SPLIT
+                                : SPOOL_REPORT_HELD;
     case OUTCOME_HOLD:
         return SPOOL_REPORT_HELD;
     }
     return SPOOL_REPORT_HELD;
 }
 
-static void report_settled(struct lane *lane)
+static void report_settled(struct lane *lane, const struct flight *flight,
+                           const struct settled *settled)
 {
-    const struct flight *flight = lane->settling;
     bool again = flight->s.outcome != OUTCOME_DELIVERED &&
                  flight->s.outcome != OUTCOME_REFUSED;
     struct spool_report r = {
-        .kind = kind_of(lane),
+        .kind = kind_of(flight, settled),
         .destination = lane->destination.name,
         .first_id = flight->batch.lo,
         .last_id = flight->batch.hi,
@@ -347,7 +464,7 @@ static void report_settled(struct lane *lane)
     if (r.kind == SPOOL_REPORT_HELD && flight->s.outcome == OUTCOME_REFUSED) {
         r.reason = lane->destination.reason;
     }
-    if (lane->turn.resumed) {
+    if (settled->resumed) {
         struct spool_report resumed = r;
         resumed.kind = SPOOL_REPORT_RESUMED;
         flusher_report(lane->f, &resumed);
@@ -372,44 +489,57 @@ static void report_damaged(struct lane *lane)
 
 /* ---- deciding ---- */
 
-static bool may_send(const struct lane *lane)
+static bool may_send(struct lane *lane)
 {
-    return lane->ready.n > 0 && lane->flying == NULL && !lane->f->failed &&
-           (lane->settling == NULL || has_arrived(lane->settling));
+    return lane->ready_n > 0 && !is_flying(lane) && all_arrived(lane) &&
+           lane->flight_n < LANE_FLIGHTS && !lane->f->failed &&
+           !lane->f->stopping;
 }
 
-/* Whether the batch behind the one in flight is worth taking before that has
- * arrived: while all goes well and a limit, not the end of the log, ended it.
- */
-static bool takes_ahead(const struct lane *lane)
+static bool goes_well(const struct lane *lane)
 {
-    return is_flying(lane) && lane->flying->batch.more && lane->ready.n == 0 &&
-           lane->window == 0 &&
-           lane->destination.state == DESTINATION_RUNNING && !lane->f->stopping;
+    return lane->window == 0 && !lane->f->stopping && !lane->f->failed &&
+           lane->destination.state == DESTINATION_RUNNING;
 }
 
-static bool wants_turn(const struct lane *lane)
+/* Whether batches are worth taking before the one in flight has arrived: while
+ * all goes well and a limit, not the end of the log, ended it. */
+static bool takes_ahead(struct lane *lane)
 {
-    if (lane->turning || lane->reading || lane->f->failed) {
-        return false;
-    }
-    if (lane->settling != NULL || lane->back.n > 0) {
-        return !lane->failed_turn || !lane->resting || lane->f->stopping;
-    }
-    if (lane->f->stopping || lane->resting || lane->ready.n > 0) {
-        return false;
-    }
-    return lane->flying == NULL || takes_ahead(lane);
+    return is_flying(lane) && last_flight(lane)->batch.more && goes_well(lane);
 }
 
 static bool wants_to_read(const struct lane *lane)
 {
-    return !lane->reading && !lane->turning && lane->reads_on &&
-           lane->prefetch.batch.n == 0 && takes_ahead(lane);
+    return !lane->reading && lane->reads_behind >= 0 &&
+           lane->prefetched_n < BATCH_AHEAD && goes_well(lane);
+}
+
+/* While there is enough to send, what landed gathers: settled together, it
+ * costs one sync. But not for long, should the next answer be slow to come. */
+static bool gathers(struct lane *lane)
+{
+    return is_flying(lane) && lane->ready_n > BATCH_AHEAD / 2 &&
+           lane->back_n == 0 && !lane->gathered && !lane->f->stopping;
+}
+
+static bool wants_turn(struct lane *lane)
+{
+    if (lane->turning || lane->f->failed || lane->gives_up) {
+        return false;
+    }
+    if (landed_n(lane) > 0 || lane->back_n > 0) {
+        return !lane->failed_turn || !lane->resting || lane->f->stopping;
+    }
+    if (lane->f->stopping || lane->resting || lane->ready_n > 0 ||
+        lane->reading) {
+        return false;
+    }
+    return lane->flight_n == 0 || takes_ahead(lane);
 }
 
 /* Nothing goes on any more, and nothing will. */
-static bool is_over(const struct lane *lane)
+static bool is_over(struct lane *lane)
 {
     bool busy = lane->turning || lane->reading || is_flying(lane);
     bool gone = lane->resting && lane->rests_because == TAKEN_GONE;
@@ -420,11 +550,17 @@ static void lane_end(struct lane *lane)
 {
     lane->ended = true;
     (void)uv_timer_stop(&lane->timer);
-    batch_finish(&lane->ready);
-    batch_finish(&lane->back);
-    flight_finish(&lane->flights[0]);
-    flight_finish(&lane->flights[1]);
-    prefetch_finish(&lane->prefetch);
+    for (size_t i = 0; i < lane->ready_n; i++) {
+        batch_finish(&lane->ready[i]);
+    }
+    lane->ready_n = 0;
+    drop_back(lane);
+    for (size_t i = 0; i < LANE_FLIGHTS; i++) {
+        flight_finish(&lane->flights[i]);
+    }
+    lane->flight_n = 0;
+    forget_prefetched(lane);
+    batch_finish(&lane->spare);
     flusher_lane_rests(lane->f);
 }
 
@@ -433,18 +569,18 @@ static void lane_step(struct lane *lane)
     if (lane->ended) {
         return;
     }
-    settle_landed(lane);
-    if (!lane->turning) {
+    if (!lane->turning && lane->back_n == 0) {
         give_back(lane);
     }
     if (may_send(lane)) {
-        send_ready(lane);
-        settle_landed(lane); /* it may not even have taken off */
+        send_first_ready(lane);
     }
     if (wants_to_read(lane)) {
-        start_reading(lane, lane->flying->batch.hi);
+        start_reading(lane);
     }
-    if (wants_turn(lane)) {
+    if (wants_turn(lane) && gathers(lane)) {
+        (void)uv_timer_start(&lane->timer, time_is_over, GATHER_MS, 0);
+    } else if (wants_turn(lane)) {
         start_turn(lane);
     } else if (is_over(lane)) {
         lane_end(lane);
@@ -466,6 +602,7 @@ struct lane *lane_create(struct flusher *f, const struct destination *d,
     lane->id = d->id;
     lane->number = number;
     lane->destination = *d;
+    lane->reads_behind = -1;
     /* In the foreground the first try is made whatever was waited for. */
     lane->overdue = f->options.foreground;
     (void)uv_timer_init(f->options.loop, &lane->timer);
@@ -474,13 +611,18 @@ struct lane *lane_create(struct flusher *f, const struct destination *d,
     return lane;
 }
 
+bool lane_waits_for_events(const struct lane *lane)
+{
+    return lane->resting && !lane->failed_turn &&
+           (lane->rests_because == TAKEN_NOTHING ||
+            lane->rests_because == TAKEN_FILLING);
+}
+
 void lane_wake(struct lane *lane, bool all)
 {
-    bool waits_for_events = lane->rests_because == TAKEN_NOTHING ||
-                            lane->rests_because == TAKEN_FILLING;
     lane->woken = true;
-    if (lane->resting && (all || waits_for_events) && lane->settling == NULL &&
-        lane->back.n == 0) {
+    if (lane_waits_for_events(lane) ||
+        (all && lane->resting && !lane->failed_turn)) {
         lane->resting = false;
         lane_step(lane);
     }
@@ -494,7 +636,7 @@ void lane_stop(struct lane *lane)
 void lane_abort(struct lane *lane)
 {
     if (is_flying(lane)) {
-        flight_abort(lane->flying, lane->f->http);
+        flight_abort(last_flight(lane), lane->f->http);
     }
     lane_step(lane);
 }
@@ -502,8 +644,8 @@ void lane_abort(struct lane *lane)
 bool lane_is_idle(const struct lane *lane)
 {
     return lane->ended ||
-           (lane->resting && !lane->turning && lane->flying == NULL &&
-            lane->settling == NULL && lane->ready.n == 0 &&
+           (lane->resting && !lane->turning && lane->flight_n == 0 &&
+            lane->ready_n == 0 && lane->back_n == 0 &&
             (lane->rests_because == TAKEN_NOTHING ||
              lane->rests_because == TAKEN_PAUSED));
 }

@@ -5,14 +5,14 @@
  * waits for the other:
  *
  *   flying    a batch on its way to the endpoint, at most one
- *   turning   a turn of the outbox: settles the batch that landed, takes the
- *             one to follow the batch that flies
- *   reading   the events that the turn after that will take
+ *   turning   a turn of the outbox: settles the batches that landed, takes
+ *             those to follow the one that flies
+ *   reading   the events that the next turn will take
  *
- * A batch that was taken ahead is sent once the one before it has arrived. If
- * that one has not, it is given back unsent, so order is kept whatever happens.
- * After a crash what was flying or taken ahead is uncertain and goes out again:
- * an event may arrive twice, never get lost.
+ * A batch that was taken ahead is sent once all before it have arrived. If one
+ * has not, those behind it are given back unsent, so order is kept whatever
+ * happens. After a crash what was flying or taken ahead is uncertain and goes
+ * out again: an event may arrive twice, never get lost.
  *
  * Callbacks note what happened and call lane_step, which alone decides. */
 #ifndef DELIVERY_LANE_H
@@ -22,38 +22,49 @@
 
 #include "delivery/flight.h"
 
+/* Those that landed during a turn, and the one that flies. */
+#define LANE_FLIGHTS (2 * BATCH_AHEAD + 2)
+
 struct lane {
     struct flusher *f;
     struct lane *next;
     int64_t id; /* of the destination */
     int number;
 
-    /* Batches, in the order in which they pass through here; n 0: none. */
-    struct batch ready; /* taken, not sent */
-    struct batch back;  /* taken, to be given back */
-    struct flight flights[2];
-    struct flight *flying;   /* in flight, or landed and not yet in a turn */
-    struct flight *settling; /* landed; NULL: none */
+    /* Batches, in the order in which they pass through here. */
+    struct batch ready[BATCH_AHEAD]; /* taken, not sent */
+    size_t ready_n;
+    struct batch back[BATCH_AHEAD]; /* taken, to be given back */
+    size_t back_n;
+    struct flight flights[LANE_FLIGHTS]; /* a ring: landed ones, then the one
+                                            that flies, if one does */
+    size_t first, flight_n;
+    struct batch spare; /* empty: memory for the next one that is read */
 
     /* Turning. */
     bool turning;
     uv_work_t turn_work;
+    struct done done[LANE_FLIGHTS]; /* the first flights of the ring */
     struct order order;
     struct take_options take;
-    struct prefetch used; /* what the turn may cut from */
+    struct prefetch used[BATCH_AHEAD]; /* what the turn may cut from */
     struct turn turn;
     enum spool_status status;
     struct spool_error error;
     bool failed_turn; /* the last one; it is tried again after a rest */
+    bool gathered;    /* what landed has waited for others long enough */
+    bool gives_up;    /* it failed while stopping */
 
     /* Reading ahead. */
     bool reading;
     uv_work_t read_work;
     struct destination read_as;
-    struct take_options read_take;
-    struct prefetch prefetch; /* read, not used yet */
-    int64_t read_behind;
-    bool reads_on; /* the last turn's batch has more behind it */
+    struct prefetch fresh[BATCH_AHEAD]; /* being read */
+    size_t fresh_n, fresh_room;
+    struct prefetch prefetched[BATCH_AHEAD];
+    size_t prefetched_n;
+    int64_t reads_behind; /* what is read next begins behind this id; -1: the
+                             end of the log is near, nothing is */
 
     /* Resting: nothing can be taken until woken or until a time. */
     bool resting;
@@ -95,6 +106,9 @@ void lane_stop(struct lane *lane);
 /* The time for stopping is over, or the outbox failed: what is in flight is
  * uncertain. */
 void lane_abort(struct lane *lane);
+
+/* Whether a put is what it waits for. */
+bool lane_waits_for_events(const struct lane *lane);
 
 /* Whether everything of it is settled, or paused by an operator. */
 bool lane_is_idle(const struct lane *lane);

@@ -3,7 +3,6 @@
  * and with other lanes. */
 #include "outbox/batch.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -12,9 +11,32 @@
 void batch_finish(struct batch *b)
 {
     free(b->events);
-    b->events = NULL;
-    b->n = 0;
     buffer_finish(&b->bytes);
+    *b = (struct batch){0};
+}
+
+void batch_empty(struct batch *b)
+{
+    b->n = 0;
+    b->bytes.len = 0;
+}
+
+static enum spool_status settle_all(struct db *db, struct turn_job *j,
+                                    struct spool_error *err)
+{
+    enum spool_status status = SPOOL_OK;
+    for (size_t i = 0; status == SPOOL_OK && i < j->order->done_n; i++) {
+        struct done *done = &j->order->done[i];
+        done->settled = (struct settled){0};
+        j->done = done->batch;
+        j->s = done->s;
+        j->settled = &done->settled;
+        status = turn_settle(db, j, err);
+    }
+    for (size_t i = 0; status == SPOOL_OK && i < j->order->back_n; i++) {
+        status = turn_give_back(db, j, &j->order->back[i], err);
+    }
+    return status;
 }
 
 static enum spool_status run_turn(struct db *db, void *arg,
@@ -23,7 +45,6 @@ static enum spool_status run_turn(struct db *db, void *arg,
     struct turn_job *j = arg;
     struct turn *turn = j->turn;
     bool found;
-    *turn = (struct turn){.taken = TAKEN_NOTHING};
     j->now = outbox_now(j->box);
     enum spool_status status =
         destination_get(db, j->destination, &found, &turn->destination, err);
@@ -36,11 +57,8 @@ static enum spool_status run_turn(struct db *db, void *arg,
     }
     status =
         membership_open(&j->members, j->box, &turn->destination, j->lane, err);
-    if (status == SPOOL_OK && j->done != NULL) {
-        status = turn_settle(db, j, err);
-    }
-    if (status == SPOOL_OK && j->order->back != NULL) {
-        status = turn_give_back(db, j, err);
+    if (status == SPOOL_OK) {
+        status = settle_all(db, j, err);
     }
     if (status == SPOOL_OK && j->take != NULL) {
         status = turn_take(db, j, err);
@@ -49,22 +67,28 @@ static enum spool_status run_turn(struct db *db, void *arg,
     return status;
 }
 
+static void turn_clear(struct turn *turn)
+{
+    for (size_t i = 0; i < turn->n; i++) {
+        batch_finish(&turn->batches[i]);
+    }
+    turn->n = 0;
+}
+
 enum spool_status batch_turn(struct outbox *box, int64_t destination, int lane,
                              const struct order *order, struct turn *turn,
                              struct spool_error *err)
 {
-    assert((order->done == NULL) == (order->s == NULL));
     struct turn_job j = {.box = box,
                          .destination = destination,
                          .lane = lane,
                          .order = order,
-                         .done = order->done,
-                         .s = order->s,
                          .take = order->take,
                          .turn = turn};
+    *turn = (struct turn){.taken = TAKEN_NOTHING};
     enum spool_status status = outbox_write(box, run_turn, &j, err);
     if (status != SPOOL_OK) {
-        batch_finish(&turn->batch);
+        turn_clear(turn);
     }
     return status;
 }
@@ -109,7 +133,7 @@ enum spool_status batch_prefetch(struct outbox *box,
                                       .take = take,
                                       .turn = &turn},
                              .out = out};
-    *out = (struct prefetch){.behind = behind};
+    *out = (struct prefetch){.behind = behind, .batch = out->batch};
     enum spool_status status =
         membership_open(&p.turn.members, box, d, lane, err);
     if (status == SPOOL_OK) {

@@ -3,8 +3,9 @@
  *
  * batch_turn is the whole way out: it settles the batch that was sent and takes
  * the next one, in one transaction, so that a request costs one sync. That sync
- * need not be waited for between two requests: a batch can be taken ahead while
- * another is in flight, and the events of a third be read meanwhile. */
+ * need not be waited for between two requests: batches can be taken ahead while
+ * one is in flight, those that landed meanwhile are settled together, and the
+ * events of the next ones are read beside. */
 #ifndef OUTBOX_BATCH_H
 #define OUTBOX_BATCH_H
 
@@ -31,11 +32,15 @@ struct batch {
     bool probe;          /* sent to learn whether a held destination is well */
     bool more;           /* a limit ended it: there is likely more behind it */
     size_t n;            /* events in it, at least 1 */
+    size_t room;         /* events there is room for */
     struct batch_event *events;
     struct buffer bytes; /* the request body */
 };
 
 void batch_finish(struct batch *b); /* safe twice */
+
+/* Makes it an empty one that keeps its memory, for the next batch to use. */
+void batch_empty(struct batch *b);
 
 enum outcome {
     OUTCOME_DELIVERED,
@@ -78,14 +83,21 @@ struct prefetch {
 
 void prefetch_finish(struct prefetch *p); /* safe twice */
 
+/* Most batches that a turn takes, and that wait taken behind the one in flight:
+ * what a crash makes uncertain without need. */
+#define BATCH_AHEAD 4
+
 struct take_options {
     struct framing framing;
     int most_events; /* slow start: at most so many now; 0 no such limit */
     bool hurry;      /* do not wait for a batch to fill or age */
     bool now;        /* do not wait for a retry or probe time either */
-    bool ahead;      /* a batch of the lane is in flight: take the one to be
-                        sent when that has arrived */
-    struct prefetch *prefetch; /* used up if it fits; NULL: none */
+    bool ahead;      /* batches of the lane are in flight or taken: take those
+                        to be sent when they have arrived */
+    size_t most;     /* batches, up to BATCH_AHEAD; 0 is one */
+    struct prefetch *prefetched; /* of prefetched_n, used up as far as they
+                                    fit, in order */
+    size_t prefetched_n;
 };
 
 enum taken {
@@ -100,26 +112,37 @@ enum taken {
     TAKEN_GONE /* the destination has been removed */
 };
 
-struct turn {
-    /* What became of the batch that was settled. */
+/* What became of a batch that was settled. */
+struct settled {
     bool died;    /* its single event is dead now */
     bool split;   /* it waits as two halves now */
     bool held;    /* the destination is held since this answer */
     bool resumed; /* the destination runs again since this answer */
-    /* What comes next. */
-    enum taken taken;
-    int64_t wait_until;             /* wall ms */
-    struct destination destination; /* as it is now */
-    struct batch batch;             /* TAKEN_BATCH: the caller finishes it */
+};
+
+/* A batch that landed. */
+struct done {
+    const struct batch *batch;
+    const struct settlement *s;
+    struct settled settled; /* set by the turn */
+};
+
+struct turn {
+    enum taken taken; /* TAKEN_BATCH, or why there is no first or no further
+                         one */
+    size_t n;         /* taken */
+    struct batch batches[BATCH_AHEAD]; /* the caller finishes them */
+    int64_t wait_until;                /* wall ms */
+    struct destination destination;    /* as it is now */
     int64_t damaged; /* rows set aside because their checksum is wrong */
 };
 
 /* What a turn is to do. */
 struct order {
-    const struct batch *done; /* settle it as s says; NULL: nothing */
-    const struct settlement *s;
-    const struct batch *back;        /* taken ahead and never sent: it waits
-                                        again; NULL: nothing */
+    struct done *done; /* settle these, in order */
+    size_t done_n;
+    const struct batch *back; /* taken ahead and never sent: they wait again */
+    size_t back_n;
     const struct take_options *take; /* NULL: take nothing */
 };
 
@@ -131,7 +154,8 @@ enum spool_status batch_turn(struct outbox *box, int64_t destination, int lane,
                              const struct order *order, struct turn *turn,
                              struct spool_error *err);
 
-/* Reads what the lane's next cut behind an id will take, beside whoever writes.
+/* Reads what the lane's next cut behind an id will take, beside whoever writes,
+ * into out->batch, which is empty or batch_empty.
  * Rows never change, so it stays true; a turn whose cursor stands elsewhere
  * ignores it. */
 enum spool_status batch_prefetch(struct outbox *box,

@@ -10,18 +10,17 @@
  * them as cut, so that it need not read them again. */
 #define FOREIGN_MAX 5000
 
-static bool add_row(struct turn_job *j, struct batch *b, size_t *room,
-                    const struct row *row)
+static bool add_row(struct turn_job *j, struct batch *b, const struct row *row)
 {
     const struct framing *f = &j->take->framing;
-    if (b->n == *room) {
-        size_t more = *room == 0 ? 64 : *room * 2;
+    if (b->n == b->room) {
+        size_t more = b->room == 0 ? 64 : b->room * 2;
         struct batch_event *events = realloc(b->events, more * sizeof *events);
         if (events == NULL) {
             return false;
         }
         b->events = events;
-        *room = more;
+        b->room = more;
     }
     const char *before = b->n == 0 ? f->open : f->between;
     if (!buffer_add(&b->bytes, before, strlen(before))) {
@@ -77,7 +76,7 @@ static enum spool_status look_at_row(struct turn_job *j, bool limited,
         if (b->n == 0) {
             f->oldest = row->at;
         }
-        if (!add_row(j, b, &f->room, row)) {
+        if (!add_row(j, b, row)) {
             return failed(err, SPOOL_NO_MEMORY, "out of memory for a batch");
         }
         f->full = limited && b->n >= event_limit(j);

@@ -74,7 +74,7 @@ static void hold(struct turn_job *j, enum hold_kind kind, const char *reason)
     if (d->state == DESTINATION_RUNNING) {
         d->since = j->now;
         d->probes = 0;
-        j->turn->held = true;
+        j->settled->held = true;
     } else {
         d->probes++;
     }
@@ -96,7 +96,7 @@ static void resume(struct turn_job *j)
         d->probes = 0;
         d->next_probe_at = 0;
         d->reason[0] = '\0';
-        j->turn->resumed = true;
+        j->settled->resumed = true;
     }
 }
 
@@ -111,7 +111,7 @@ static enum spool_status split_refused(struct db *db, struct turn_job *j,
     enum spool_status status =
         tile_set(db, t, j->now, j->s->code, j->s->reason, err);
     if (status == SPOOL_OK) {
-        j->turn->split = true;
+        j->settled->split = true;
         status = tile_split(db, &j->box->rng, j->now, &j->members, t,
                             b->events[b->n / 2 - 1].id, &right, err);
     }
@@ -130,7 +130,7 @@ static enum spool_status settle_refused(struct db *db, struct turn_job *j,
     }
     if (d->state != DESTINATION_HELD && d->dead_in_row < d->hold_after) {
         d->dead_in_row++;
-        j->turn->died = true;
+        j->settled->died = true;
         return settle_tile(db, j, t, TILE_DEAD, 0, err);
     }
     char reason[DESTINATION_REASON_SIZE];
@@ -204,10 +204,10 @@ enum spool_status turn_settle(struct db *db, struct turn_job *j,
 }
 
 enum spool_status turn_give_back(struct db *db, struct turn_job *j,
-                                 struct spool_error *err)
+                                 const struct batch *b, struct spool_error *err)
 {
     struct tile t;
-    enum spool_status status = find_tile(db, j->order->back->id, &t, err);
+    enum spool_status status = find_tile(db, b->id, &t, err);
     if (status == SPOOL_OK) {
         t.state = TILE_PENDING;
         t.attempts--;

@@ -65,7 +65,7 @@ static void give(struct turn_job *j, const struct tile *t, struct batch *b,
     b->probe = j->turn->destination.state == DESTINATION_HELD;
     b->more = more;
     j->turn->taken = TAKEN_BATCH;
-    j->turn->batch = *b;
+    j->turn->batches[j->turn->n++] = *b;
     *b = (struct batch){0};
 }
 
@@ -135,10 +135,13 @@ static enum spool_status read_log(struct db *db, struct turn_job *j,
                                   int64_t cursor, struct batch *b,
                                   struct found *f, struct spool_error *err)
 {
-    struct prefetch *p = j->take->prefetch;
+    struct prefetch *p = j->prefetched < j->take->prefetched_n
+                             ? &j->take->prefetched[j->prefetched]
+                             : NULL;
     if (p == NULL || p->behind != cursor || p->batch.n == 0) {
         return body_read(db, j, cursor, INT64_MAX, true, b, f, err);
     }
+    j->prefetched++;
     *b = p->batch;
     *f = (struct found){.hi = p->hi,
                         .passed = p->passed,
@@ -267,9 +270,9 @@ static enum spool_status take_waiting(struct db *db, struct turn_job *j,
     struct tile t;
     bool row;
     *step = STEP_DONE;
-    sqlite3_stmt *s = db_query(
-        db, j->take->ahead ? STATEMENT_TILE_HEAD_AHEAD : STATEMENT_TILE_HEAD,
-        "ii", j->destination, (int64_t)j->lane);
+    sqlite3_stmt *s =
+        db_query(db, j->ahead ? STATEMENT_TILE_HEAD_AHEAD : STATEMENT_TILE_HEAD,
+                 "ii", j->destination, (int64_t)j->lane);
     enum spool_status status = db_row(db, s, &row, err);
     if (status != SPOOL_OK || !row) {
         *step = STEP_CUT;
@@ -291,11 +294,36 @@ static enum spool_status take_waiting(struct db *db, struct turn_job *j,
     return send_tile(db, j, &t, step, err);
 }
 
+static enum spool_status take_one(struct db *db, struct turn_job *j,
+                                  struct spool_error *err)
+{
+    enum step step = STEP_AGAIN;
+    enum spool_status status = SPOOL_OK;
+    j->turn->taken = TAKEN_NOTHING;
+    while (status == SPOOL_OK && step == STEP_AGAIN) {
+        status = take_waiting(db, j, &step, err);
+    }
+    if (status == SPOOL_OK && step == STEP_CUT) {
+        status = cut(db, j, err);
+    }
+    return status;
+}
+
+/* Whether a further batch is worth taking: the last one was ended by a limit,
+ * not by the end of the log, and the destination is well. */
+static bool takes_more(const struct turn_job *j)
+{
+    const struct turn *turn = j->turn;
+    size_t most = j->take->most > 0 ? j->take->most : 1;
+    return turn->taken == TAKEN_BATCH && turn->n < most &&
+           turn->batches[turn->n - 1].more &&
+           turn->destination.state == DESTINATION_RUNNING;
+}
+
 enum spool_status turn_take(struct db *db, struct turn_job *j,
                             struct spool_error *err)
 {
     struct turn *turn = j->turn;
-    turn->taken = TAKEN_NOTHING;
     if (turn->destination.state == DESTINATION_PAUSED) {
         turn->taken = TAKEN_PAUSED;
         return SPOOL_OK;
@@ -306,14 +334,14 @@ enum spool_status turn_take(struct db *db, struct turn_job *j,
         turn->wait_until = turn->destination.next_probe_at;
         return SPOOL_OK;
     }
-    enum step step = STEP_AGAIN;
+    j->ahead = j->take->ahead;
     enum spool_status status = hold_release_due(db, j->now, err);
-    while (status == SPOOL_OK && step == STEP_AGAIN) {
-        status = take_waiting(db, j, &step, err);
-    }
-    if (status == SPOOL_OK && step == STEP_CUT) {
-        status = cut(db, j, err);
-    }
+    do {
+        if (status == SPOOL_OK) {
+            status = take_one(db, j, err);
+        }
+        j->ahead = true;
+    } while (status == SPOOL_OK && takes_more(j));
     if (status == SPOOL_OK && turn->taken == TAKEN_NOTHING) {
         status = hold_next_at(db, &turn->wait_until, err);
     }

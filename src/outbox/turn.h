@@ -12,9 +12,12 @@ struct turn_job {
     int64_t destination;
     int lane;
     const struct order *order;
-    const struct batch *done;
+    const struct batch *done; /* the one that is being settled */
     const struct settlement *s;
+    struct settled *settled;
     const struct take_options *take;
+    bool ahead;        /* batches of the lane are `sending` */
+    size_t prefetched; /* used up */
     struct turn *turn;
     int64_t now;
     struct membership members;
@@ -24,11 +27,12 @@ struct turn_job {
 enum spool_status turn_settle(struct db *db, struct turn_job *j,
                               struct spool_error *err);
 
-/* Lets j->order->back wait again as if it had never been taken. */
+/* Lets b wait again as if it had never been taken. */
 enum spool_status turn_give_back(struct db *db, struct turn_job *j,
+                                 const struct batch *b,
                                  struct spool_error *err);
 
-/* Takes the lane's next batch, or says what it waits for. */
+/* Takes the lane's next batches, or says what it waits for. */
 enum spool_status turn_take(struct db *db, struct turn_job *j,
                             struct spool_error *err);
 

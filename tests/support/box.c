@@ -105,14 +105,11 @@ static const struct take_options take_json = {
     .framing = {"[", ",", "]"},
 };
 
-static void turn_once(struct fixture *f, const struct batch *done,
-                      const struct settlement *s, struct turn *turn,
-                      enum taken taken)
+static void turn_once(struct fixture *f, const struct order *order,
+                      struct turn *turn, enum taken taken)
 {
     struct spool_error err = {0};
-    if (batch_turn(f->box, f->d.id, 0,
-                   &(struct order){done, s, NULL, &take_json}, turn,
-                   &err) != SPOOL_OK) {
+    if (batch_turn(f->box, f->d.id, 0, order, turn, &err) != SPOOL_OK) {
         fail_msg("%s", err.message);
     }
     assert_int_equal(turn->taken, taken);
@@ -120,13 +117,13 @@ static void turn_once(struct fixture *f, const struct batch *done,
 
 void fixture_take(struct fixture *f, struct turn *turn, enum taken taken)
 {
-    turn_once(f, NULL, NULL, turn, taken);
+    turn_once(f, &(struct order){.take = &take_json}, turn, taken);
 }
 
 void fixture_settle(struct fixture *f, struct turn *turn, enum outcome outcome,
                     enum taken taken)
 {
-    struct batch done = turn->batch;
+    struct batch done = turn->batches[0];
     struct settlement s = {.outcome = outcome,
                            .retry_at = f->now + 1000,
                            .probe_at = f->now + 5000,
@@ -136,7 +133,11 @@ void fixture_settle(struct fixture *f, struct turn *turn, enum outcome outcome,
                            .reason = "a reason",
                            .answer = "an answer",
                            .answer_len = 9};
-    turn_once(f, &done, &s, turn, taken);
+    struct done landed = {.batch = &done, .s = &s};
+    turn_once(f,
+              &(struct order){.done = &landed, .done_n = 1, .take = &take_json},
+              turn, taken);
+    f->settled = landed.settled;
     batch_finish(&done);
 }
 

@@ -15,6 +15,7 @@ struct fixture {
     struct clock clock;
     struct outbox *box;
     struct destination d;
+    struct settled settled; /* what fixture_settle's answer led to */
 };
 
 /* A spool with one destination `shop`, batches of 4, no age. */

@@ -20,13 +20,13 @@ static void a_batch_is_the_events_in_order_as_they_were_given(void **state)
     struct turn turn;
     fixture_put(f, 6);
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 4);
+    assert_int_equal(turn.batches[0].n, 4);
     const char want[] = "[{\"n\":1},{\"n\":2},{\"n\":3},{\"n\":4}]";
-    assert_int_equal(turn.batch.bytes.len, sizeof want - 1);
-    assert_memory_equal(turn.batch.bytes.data, want, sizeof want - 1);
-    const struct batch_event *third = &turn.batch.events[2];
+    assert_int_equal(turn.batches[0].bytes.len, sizeof want - 1);
+    assert_memory_equal(turn.batches[0].bytes.data, want, sizeof want - 1);
+    const struct batch_event *third = &turn.batches[0].events[2];
     assert_int_equal(third->id, 3);
-    assert_memory_equal(turn.batch.bytes.data + third->offset, "{\"n\":3}",
+    assert_memory_equal(turn.batches[0].bytes.data + third->offset, "{\"n\":3}",
                         third->len);
     STATES(f, 6, "sssspp");
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
@@ -45,12 +45,12 @@ static void a_batch_ends_at_its_byte_limit_but_holds_one_event(void **state)
     assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
     fixture_put(f, 3);
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 2);
+    assert_int_equal(turn.batches[0].n, 2);
     f->d.batch_bytes = 1;
     assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 1);
-    batch_finish(&turn.batch);
+    assert_int_equal(turn.batches[0].n, 1);
+    batch_finish(&turn.batches[0]);
 }
 
 static void a_small_batch_waits_until_it_is_old_enough(void **state)
@@ -67,7 +67,7 @@ static void a_small_batch_waits_until_it_is_old_enough(void **state)
     fixture_take(f, &turn, TAKEN_FILLING);
     f->now += 1;
     fixture_take(f, &turn, TAKEN_BATCH);
-    batch_finish(&turn.batch);
+    batch_finish(&turn.batches[0]);
 }
 
 static void a_full_batch_does_not_wait(void **state)
@@ -79,7 +79,7 @@ static void a_full_batch_does_not_wait(void **state)
     assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
     fixture_put(f, 4);
     fixture_take(f, &turn, TAKEN_BATCH);
-    batch_finish(&turn.batch);
+    batch_finish(&turn.batches[0]);
 }
 
 static void a_retried_batch_is_the_same_bytes_under_the_same_key(void **state)
@@ -94,20 +94,20 @@ static void a_retried_batch_is_the_same_bytes_under_the_same_key(void **state)
         fixture_put(f, 4);
         fixture_take(f, &turn, TAKEN_BATCH);
         char key[UUID_SIZE], bytes[64];
-        memcpy(key, turn.batch.key, sizeof key);
-        size_t len = turn.batch.bytes.len;
-        memcpy(bytes, turn.batch.bytes.data, len);
+        memcpy(key, turn.batches[0].key, sizeof key);
+        size_t len = turn.batches[0].bytes.len;
+        memcpy(bytes, turn.batches[0].bytes.data, len);
         fixture_settle(f, &turn, outcomes[i], TAKEN_WAIT);
         assert_int_equal(turn.wait_until, f->now + 1000);
         fixture_put(f, 1); /* does not join it */
         STATES(f, 5, states[i]);
         f->now += 1000;
         fixture_take(f, &turn, TAKEN_BATCH);
-        assert_string_equal(turn.batch.key, key);
-        assert_int_equal(turn.batch.bytes.len, len);
-        assert_memory_equal(turn.batch.bytes.data, bytes, len);
-        assert_int_equal(turn.batch.attempts, 2);
-        batch_finish(&turn.batch);
+        assert_string_equal(turn.batches[0].key, key);
+        assert_int_equal(turn.batches[0].bytes.len, len);
+        assert_memory_equal(turn.batches[0].bytes.data, bytes, len);
+        assert_int_equal(turn.batches[0].attempts, 2);
+        batch_finish(&turn.batches[0]);
         fixture_verify(f);
         assert_int_equal(fixture_teardown((void **)&f), 0);
     }
@@ -122,17 +122,17 @@ static void a_crash_while_sending_makes_the_batch_uncertain(void **state)
     fixture_put(f, 6);
     fixture_take(f, &turn, TAKEN_BATCH);
     char key[UUID_SIZE];
-    memcpy(key, turn.batch.key, sizeof key);
-    batch_finish(&turn.batch);
+    memcpy(key, turn.batches[0].key, sizeof key);
+    batch_finish(&turn.batches[0]);
     fixture_reopen(f);
     STATES(f, 6, "sssspp");
     assert_int_equal(batch_recover(f->box, &n, &err), SPOOL_OK);
     assert_int_equal(n, 1);
     STATES(f, 6, "uuuupp");
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_string_equal(turn.batch.key, key);
-    assert_int_equal(turn.batch.n, 4);
-    batch_finish(&turn.batch);
+    assert_string_equal(turn.batches[0].key, key);
+    assert_int_equal(turn.batches[0].n, 4);
+    batch_finish(&turn.batches[0]);
 }
 
 static void turn_with(struct fixture *f, const struct order *order,
@@ -153,26 +153,32 @@ static void a_batch_taken_ahead_and_given_back_was_never_sent(void **state)
     struct take_options take = {.framing = {"[", ",", "]"}};
     fixture_put(f, 8);
     fixture_take(f, &first, TAKEN_BATCH);
-    assert_true(first.batch.more);
+    assert_true(first.batches[0].more);
     turn_with(f, &(struct order){.take = &ahead}, &second, TAKEN_BATCH);
-    assert_int_equal(second.batch.lo, 5);
+    assert_int_equal(second.batches[0].lo, 5);
     STATES(f, 8, "ssssssss");
     struct settlement lost = {.outcome = OUTCOME_UNCERTAIN,
                               .retry_at = f->now + 1000,
                               .code = "",
                               .reason = ""};
-    turn_with(f, &(struct order){&first.batch, &lost, &second.batch, &take},
+    turn_with(f,
+              &(struct order){.done = &(struct done){.batch = &first.batches[0],
+                                                     .s = &lost},
+                              .done_n = 1,
+                              .back = &second.batches[0],
+                              .back_n = 1,
+                              .take = &take},
               &third, TAKEN_WAIT);
     STATES(f, 8, "uuuupppp");
     f->now += 1000;
-    batch_finish(&first.batch);
+    batch_finish(&first.batches[0]);
     fixture_take(f, &first, TAKEN_BATCH);
-    assert_int_equal(first.batch.lo, 1);
+    assert_int_equal(first.batches[0].lo, 1);
     fixture_settle(f, &first, OUTCOME_DELIVERED, TAKEN_BATCH);
-    assert_int_equal(first.batch.lo, 5);
-    assert_int_equal(first.batch.attempts, 1);
+    assert_int_equal(first.batches[0].lo, 5);
+    assert_int_equal(first.batches[0].attempts, 1);
     fixture_settle(f, &first, OUTCOME_DELIVERED, TAKEN_NOTHING);
-    batch_finish(&second.batch);
+    batch_finish(&second.batches[0]);
     fixture_verify(f);
 }
 
@@ -181,30 +187,35 @@ static void a_read_ahead_batch_is_cut_as_if_it_were_read_then(void **state)
     struct fixture *f = *state;
     struct spool_error err;
     struct turn turn;
-    struct prefetch p;
-    struct take_options take = {.framing = {"[", ",", "]"}, .prefetch = &p};
+    struct prefetch p = {0};
+    struct take_options take = {
+        .framing = {"[", ",", "]"}, .prefetched = &p, .prefetched_n = 1};
     fixture_put(f, 6);
     assert_int_equal(batch_prefetch(f->box, &f->d, 0, 0, &take, &p, &err),
                      SPOOL_OK);
     assert_int_equal(p.batch.n, 4);
     turn_with(f, &(struct order){.take = &take}, &turn, TAKEN_BATCH);
     assert_int_equal(p.batch.n, 0); /* used up */
-    assert_int_equal(turn.batch.n, 4);
+    assert_int_equal(turn.batches[0].n, 4);
     const char want[] = "[{\"n\":1},{\"n\":2},{\"n\":3},{\"n\":4}]";
-    assert_int_equal(turn.batch.bytes.len, sizeof want - 1);
-    assert_memory_equal(turn.batch.bytes.data, want, sizeof want - 1);
-    struct batch done = turn.batch;
+    assert_int_equal(turn.batches[0].bytes.len, sizeof want - 1);
+    assert_memory_equal(turn.batches[0].bytes.data, want, sizeof want - 1);
+    struct batch done = turn.batches[0];
     struct settlement s = {
         .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
     /* One that begins elsewhere is left alone. */
     assert_int_equal(batch_prefetch(f->box, &f->d, 0, 5, &take, &p, &err),
                      SPOOL_OK);
-    turn_with(f, &(struct order){&done, &s, NULL, &take}, &turn, TAKEN_BATCH);
+    turn_with(f,
+              &(struct order){.done = &(struct done){.batch = &done, .s = &s},
+                              .done_n = 1,
+                              .take = &take},
+              &turn, TAKEN_BATCH);
     assert_int_equal(p.batch.n, 1);
-    assert_int_equal(turn.batch.lo, 5);
-    assert_int_equal(turn.batch.n, 2);
+    assert_int_equal(turn.batches[0].lo, 5);
+    assert_int_equal(turn.batches[0].n, 2);
     batch_finish(&done);
-    batch_finish(&turn.batch);
+    batch_finish(&turn.batches[0]);
     prefetch_finish(&p);
     fixture_verify(f);
 }
@@ -218,21 +229,26 @@ static int drain_refusing(struct fixture *f, struct turn *turn,
     while (turn->taken == TAKEN_BATCH) {
         enum outcome outcome = OUTCOME_DELIVERED;
         for (size_t i = 0; i < bad_n; i++) {
-            if (turn->batch.lo <= bad[i] && bad[i] <= turn->batch.hi) {
+            if (turn->batches[0].lo <= bad[i] &&
+                bad[i] <= turn->batches[0].hi) {
                 outcome = OUTCOME_REFUSED;
             }
         }
-        struct batch done = turn->batch;
+        struct batch done = turn->batches[0];
         struct settlement s = {.outcome = outcome,
                                .probe_at = f->now + 5000,
                                .code = "BAD_INPUT",
                                .reason = "refused"};
         struct take_options take = {.framing = {"[", ",", "]"}};
         struct spool_error err;
-        assert_int_equal(batch_turn(f->box, f->d.id, 0,
-                                    &(struct order){&done, &s, NULL, &take},
-                                    turn, &err),
-                         SPOOL_OK);
+        assert_int_equal(
+            batch_turn(
+                f->box, f->d.id, 0,
+                &(struct order){.done = &(struct done){.batch = &done, .s = &s},
+                                .done_n = 1,
+                                .take = &take},
+                turn, &err),
+            SPOOL_OK);
         batch_finish(&done);
         requests++;
     }
@@ -282,17 +298,17 @@ static void a_split_batch_goes_out_under_new_keys(void **state)
     char key[UUID_SIZE], left[UUID_SIZE];
     fixture_put(f, 4);
     fixture_take(f, &turn, TAKEN_BATCH);
-    memcpy(key, turn.batch.key, sizeof key);
+    memcpy(key, turn.batches[0].key, sizeof key);
     fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_BATCH);
-    assert_true(turn.split);
-    assert_int_equal(turn.batch.n, 2);
-    assert_string_not_equal(turn.batch.key, key);
-    memcpy(left, turn.batch.key, sizeof left);
+    assert_true(f->settled.split);
+    assert_int_equal(turn.batches[0].n, 2);
+    assert_string_not_equal(turn.batches[0].key, key);
+    memcpy(left, turn.batches[0].key, sizeof left);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 2);
-    assert_string_not_equal(turn.batch.key, key);
-    assert_string_not_equal(turn.batch.key, left);
-    batch_finish(&turn.batch);
+    assert_int_equal(turn.batches[0].n, 2);
+    assert_string_not_equal(turn.batches[0].key, key);
+    assert_string_not_equal(turn.batches[0].key, left);
+    batch_finish(&turn.batches[0]);
 }
 
 static void
@@ -305,16 +321,20 @@ an_endpoint_that_refuses_everything_kills_few_and_is_held(void **state)
     fixture_put(f, 60);
     fixture_take(f, &turn, TAKEN_BATCH);
     while (turn.taken == TAKEN_BATCH) {
-        struct batch done = turn.batch;
+        struct batch done = turn.batches[0];
         struct settlement s = {.outcome = OUTCOME_REFUSED,
                                .probe_at = f->now + 5000,
                                .code = "HTTP 400",
                                .reason = "refused"};
         struct take_options take = {.framing = {"[", ",", "]"}};
-        assert_int_equal(batch_turn(f->box, f->d.id, 0,
-                                    &(struct order){&done, &s, NULL, &take},
-                                    &turn, &err),
-                         SPOOL_OK);
+        assert_int_equal(
+            batch_turn(
+                f->box, f->d.id, 0,
+                &(struct order){.done = &(struct done){.batch = &done, .s = &s},
+                                .done_n = 1,
+                                .take = &take},
+                &turn, &err),
+            SPOOL_OK);
         batch_finish(&done);
     }
     assert_int_equal(turn.taken, TAKEN_HELD);
@@ -327,7 +347,7 @@ an_endpoint_that_refuses_everything_kills_few_and_is_held(void **state)
     /* A probe that is refused as well kills nothing. */
     f->now += 5000;
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_true(turn.batch.probe);
+    assert_true(turn.batches[0].probe);
     fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_HELD);
     assert_int_equal(turn.destination.probes, 1);
     assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
@@ -337,16 +357,20 @@ an_endpoint_that_refuses_everything_kills_few_and_is_held(void **state)
     f->now += 5000;
     fixture_take(f, &turn, TAKEN_BATCH);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    assert_true(turn.resumed);
+    assert_true(f->settled.resumed);
     while (turn.taken == TAKEN_BATCH) {
-        struct batch done = turn.batch;
+        struct batch done = turn.batches[0];
         struct settlement s = {
             .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
         struct take_options take = {.framing = {"[", ",", "]"}};
-        assert_int_equal(batch_turn(f->box, f->d.id, 0,
-                                    &(struct order){&done, &s, NULL, &take},
-                                    &turn, &err),
-                         SPOOL_OK);
+        assert_int_equal(
+            batch_turn(
+                f->box, f->d.id, 0,
+                &(struct order){.done = &(struct done){.batch = &done, .s = &s},
+                                .done_n = 1,
+                                .take = &take},
+                &turn, &err),
+            SPOOL_OK);
         batch_finish(&done);
     }
     assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
@@ -362,19 +386,19 @@ static void a_fault_of_the_account_holds_and_consumes_nothing(void **state)
     fixture_put(f, 6);
     fixture_take(f, &turn, TAKEN_BATCH);
     fixture_settle(f, &turn, OUTCOME_HOLD, TAKEN_HELD);
-    assert_true(turn.held);
+    assert_true(f->settled.held);
     assert_int_equal(turn.destination.hold_kind, HOLD_FAULT);
     assert_string_equal(turn.destination.reason, "a reason");
     STATES(f, 6, "pppppp");
     fixture_take(f, &turn, TAKEN_HELD);
     f->now += 5000;
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 4);
+    assert_int_equal(turn.batches[0].n, 4);
     fixture_settle(f, &turn, OUTCOME_HOLD, TAKEN_HELD);
     f->now += 5000;
     fixture_take(f, &turn, TAKEN_BATCH);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    assert_true(turn.resumed);
+    assert_true(f->settled.resumed);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
     STATES(f, 6, "dddddd");
     fixture_verify(f);
@@ -404,7 +428,7 @@ static void a_time_from_a_wrong_clock_does_not_park_a_batch(void **state)
     fixture_settle(f, &turn, OUTCOME_RETRY, TAKEN_WAIT);
     f->now -= (int64_t)365 * 24 * 3600 * 1000; /* set back by a year */
     fixture_take(f, &turn, TAKEN_BATCH);
-    batch_finish(&turn.batch);
+    batch_finish(&turn.batches[0]);
 }
 
 static void lanes_tile_the_log_each_for_itself(void **state)
@@ -430,20 +454,24 @@ static void lanes_tile_the_log_each_for_itself(void **state)
                                     &err),
                          SPOOL_OK);
         while (turn.taken == TAKEN_BATCH) {
-            for (size_t i = 0; i < turn.batch.n; i++) {
-                int64_t id = turn.batch.events[i].id;
+            for (size_t i = 0; i < turn.batches[0].n; i++) {
+                int64_t id = turn.batches[0].events[i].id;
                 assert_int_equal((id - 1) % 4 % 3, lane);
                 assert_true(id > last);
                 last = id;
                 seen++;
             }
-            struct batch done = turn.batch;
+            struct batch done = turn.batches[0];
             struct settlement s = {
                 .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
-            assert_int_equal(batch_turn(f->box, d.id, lane,
-                                        &(struct order){&done, &s, NULL, &take},
-                                        &turn, &err),
-                             SPOOL_OK);
+            assert_int_equal(
+                batch_turn(f->box, d.id, lane,
+                           &(struct order){
+                               .done = &(struct done){.batch = &done, .s = &s},
+                               .done_n = 1,
+                               .take = &take},
+                           &turn, &err),
+                SPOOL_OK);
             batch_finish(&done);
         }
     }

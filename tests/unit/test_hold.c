@@ -47,9 +47,9 @@ static void a_held_event_waits_for_the_page_of_its_session(void **state)
     put(f, 2, false, false);
     expect(f, 3, "php");
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 1);
+    assert_int_equal(turn.batches[0].n, 1);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    assert_int_equal(turn.batch.lo, 3);
+    assert_int_equal(turn.batches[0].lo, 3);
     expect(f, 3, "dhs");
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
     assert_int_equal(turn.wait_until, f->now + 30 * MINUTE);
@@ -58,7 +58,7 @@ static void a_held_event_waits_for_the_page_of_its_session(void **state)
     put(f, 1, false, true);
     expect(f, 5, "dpdpp");
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.lo, 2); /* leaves before its page */
+    assert_int_equal(turn.batches[0].lo, 2); /* leaves before its page */
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
     expect(f, 5, "ddddd");
@@ -72,8 +72,8 @@ static void a_hold_ends_before_it_is_cut_as_well(void **state)
     put(f, 1, false, true);
     expect(f, 2, "pp");
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 2);
-    batch_finish(&turn.batch);
+    assert_int_equal(turn.batches[0].n, 2);
+    batch_finish(&turn.batches[0]);
 }
 
 static void a_hold_ends_by_itself_and_survives_a_restart(void **state)
@@ -88,8 +88,8 @@ static void a_hold_ends_by_itself_and_survives_a_restart(void **state)
     fixture_take(f, &turn, TAKEN_NOTHING);
     f->now += 1;
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 1);
-    batch_finish(&turn.batch);
+    assert_int_equal(turn.batches[0].n, 1);
+    batch_finish(&turn.batches[0]);
 }
 
 static void a_hold_from_a_wrong_clock_ends(void **state)
@@ -99,7 +99,7 @@ static void a_hold_from_a_wrong_clock_ends(void **state)
     put(f, 1, true, false);
     f->now -= (int64_t)365 * 24 * 60 * MINUTE;
     fixture_take(f, &turn, TAKEN_BATCH);
-    batch_finish(&turn.batch);
+    batch_finish(&turn.batches[0]);
 }
 
 static void an_operator_lets_it_go_or_takes_it_out(void **state)
@@ -123,7 +123,7 @@ static void an_operator_lets_it_go_or_takes_it_out(void **state)
         operate_replay(f->box, &f->d, first, 1, "a test", &op, &err), SPOOL_OK);
     expect(f, 3, "pgg");
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.lo, 1);
+    assert_int_equal(turn.batches[0].lo, 1);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
     put(f, 1, false, true); /* lets nothing go that was taken out */
     expect(f, 4, "dggp");

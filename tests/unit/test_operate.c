@@ -41,9 +41,9 @@ static void replay_cuts_its_events_out_of_what_was_delivered(void **state)
     expect_states(f, 10, "dppdrrrrpp");
     struct turn turn;
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.lo, 2);
-    assert_int_equal(turn.batch.n, 2);
-    assert_int_equal(turn.batch.attempts, 1);
+    assert_int_equal(turn.batches[0].lo, 2);
+    assert_int_equal(turn.batches[0].n, 2);
+    assert_int_equal(turn.batches[0].attempts, 1);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_WAIT);
     expect_states(f, 10, "ddddrrrrpp");
 }
@@ -58,15 +58,19 @@ static void dead_events_that_are_replayed_share_batches(void **state)
     fixture_put(f, 8);
     fixture_take(f, &turn, TAKEN_BATCH);
     while (turn.taken == TAKEN_BATCH) {
-        struct batch done = turn.batch;
+        struct batch done = turn.batches[0];
         struct settlement s = {.outcome = OUTCOME_REFUSED,
                                .code = "BAD_INPUT",
                                .reason = "refused"};
         struct take_options take = {.framing = {"[", ",", "]"}};
-        assert_int_equal(batch_turn(f->box, f->d.id, 0,
-                                    &(struct order){&done, &s, NULL, &take},
-                                    &turn, &err),
-                         SPOOL_OK);
+        assert_int_equal(
+            batch_turn(
+                f->box, f->d.id, 0,
+                &(struct order){.done = &(struct done){.batch = &done, .s = &s},
+                                .done_n = 1,
+                                .take = &take},
+                &turn, &err),
+            SPOOL_OK);
         batch_finish(&done);
     }
     expect_states(f, 8, "xxxxxxxx");
@@ -75,9 +79,9 @@ static void dead_events_that_are_replayed_share_batches(void **state)
     assert_int_equal(op.changed, 8);
     expect_states(f, 8, "pppppppp");
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 4); /* the destination's limit */
+    assert_int_equal(turn.batches[0].n, 4); /* the destination's limit */
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 4);
+    assert_int_equal(turn.batches[0].n, 4);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
     expect_states(f, 8, "dddddddd");
 }
@@ -93,7 +97,7 @@ static void purge_takes_waiting_events_out_and_leaves_the_rest(void **state)
     fixture_put(f, 12);
     fixture_take(f, &turn, TAKEN_BATCH);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    memcpy(before, turn.batch.key, sizeof before);
+    memcpy(before, turn.batches[0].key, sizeof before);
     fixture_settle(f, &turn, OUTCOME_UNCERTAIN, TAKEN_WAIT);
     assert_int_equal(operate_purge(f->box, &f->d, ids, 3, "a test", &op, &err),
                      SPOOL_OK);
@@ -103,17 +107,17 @@ static void purge_takes_waiting_events_out_and_leaves_the_rest(void **state)
     /* What is left of a batch that was sent before goes under new keys. */
     f->now += 1000;
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.lo, 5);
-    assert_int_equal(turn.batch.n, 1);
-    assert_string_not_equal(turn.batch.key, before);
+    assert_int_equal(turn.batches[0].lo, 5);
+    assert_int_equal(turn.batches[0].n, 1);
+    assert_string_not_equal(turn.batches[0].key, before);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    assert_int_equal(turn.batch.lo, 7);
-    assert_int_equal(turn.batch.n, 2);
-    assert_string_not_equal(turn.batch.key, before);
+    assert_int_equal(turn.batches[0].lo, 7);
+    assert_int_equal(turn.batches[0].n, 2);
+    assert_string_not_equal(turn.batches[0].key, before);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    assert_int_equal(turn.batch.lo, 9);
+    assert_int_equal(turn.batches[0].lo, 9);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 2);
+    assert_int_equal(turn.batches[0].n, 2);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
     expect_states(f, 12, "dddddgdddgdd");
 }

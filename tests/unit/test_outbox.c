@@ -145,18 +145,18 @@ static void a_damaged_row_is_set_aside_and_its_neighbours_go(void **state)
     run_sql(f->path,
             "UPDATE spool_event SET body = CAST('{}' AS BLOB) WHERE id = 2");
     fixture_take(f, &turn, TAKEN_BATCH);
-    assert_int_equal(turn.batch.n, 1);
+    assert_int_equal(turn.batches[0].n, 1);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
     assert_int_equal(turn.damaged, 1);
-    assert_int_equal(turn.batch.n, 2);
-    assert_int_equal(turn.batch.lo, 3);
+    assert_int_equal(turn.batches[0].n, 2);
+    assert_int_equal(turn.batches[0].lo, 3);
     /* Damaged while it waits to be sent again. */
     run_sql(f->path, "UPDATE spool_event SET at = at + 1 WHERE id = 4");
     fixture_settle(f, &turn, OUTCOME_RETRY, TAKEN_WAIT);
     f->now += 1000;
     fixture_take(f, &turn, TAKEN_BATCH);
     assert_int_equal(turn.damaged, 1);
-    assert_int_equal(turn.batch.n, 1);
+    assert_int_equal(turn.batches[0].n, 1);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
     assert_string_equal(fixture_states(f, states, 4), "dxdx");
 }
@@ -289,7 +289,7 @@ static void the_views_tell_the_same_as_the_library(void **state)
     fixture_put(f, 6);
     fixture_take(f, &turn, TAKEN_BATCH);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
-    batch_finish(&turn.batch);
+    batch_finish(&turn.batches[0]);
     fixture_put(f, 1);
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
     assert_int_equal(
