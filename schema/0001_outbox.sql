@@ -15,8 +15,8 @@ CREATE TABLE spool_store (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
     store_id   TEXT NOT NULL,    -- UUID, made once
     created_at INTEGER NOT NULL,
-    -- Every event up to this id has been dropped by retention. Keeps ids from
-    -- being used again when the log is empty.
+    -- No event behind this id has been dropped by retention, and this one has.
+    -- Keeps ids from being used again when the log is empty.
     dropped_to INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
@@ -116,6 +116,8 @@ CREATE TABLE spool_key (
     at     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX spool_key_at ON spool_key (at);
+
 -- Purchases by order number. Outlives the event: the answer to "was order 4711
 -- delivered?". The number is the event's key, unless its producer gave one.
 CREATE TABLE spool_order (
@@ -130,6 +132,7 @@ CREATE TABLE spool_order (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX spool_order_event ON spool_order (event);
+CREATE INDEX spool_order_at ON spool_order (at);
 
 -- Each request, kept for a while.
 CREATE TABLE spool_attempt (

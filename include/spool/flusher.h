@@ -58,6 +58,9 @@ struct spool_flusher_options {
     void *arg;
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms; /* whole request, answer included */
+    /* How long events stay in the file once every destination has delivered
+     * them (or they were purged): to be looked at, and replayed. -1: a day. */
+    int64_t keep_ms;
 };
 
 SPOOL_EXPORT void

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "delivery/lane.h"
 #include "outbox/lock.h"
+#include "outbox/retain.h"
 
 /* New destinations are found, and a wake that got lost is made up for. */
 #define SURVEY_MS 1000
@@ -22,6 +23,12 @@
 
 #define DESTINATIONS_MAX 256
 
+/* What has been kept for long enough leaves the log in rounds of short steps. A
+ * round that found something is followed by the next one soon. */
+#define TIDY_STEPS   50
+#define TIDY_SOON_MS 200
+#define TIDY_MS      60000
+
 /* How a part of the flusher that blocks or closes is told from the others. */
 struct flusher_private {
     struct flusher_lock lock;
@@ -29,6 +36,10 @@ struct flusher_private {
     uv_timer_t survey_timer, wake_timer, grace_timer;
     uv_work_t survey_work;
     bool surveying;
+    uv_timer_t tidy_timer;
+    uv_work_t tidy_work;
+    struct retention retention;
+    bool tidying, tidy_more;
     enum spool_status survey_status;
     struct spool_error survey_error;
     struct destination *found;
@@ -191,6 +202,46 @@ static void survey(uv_timer_t *timer)
                         survey_done);
 }
 
+/* ---- tidying ---- */
+
+static void run_tidy(uv_work_t *work)
+{
+    struct flusher *f = work->data;
+    bool more = true;
+    for (int i = 0; more && i < TIDY_STEPS; i++) {
+        /* What fails here is no loss: the next round tries again. */
+        if (retain_step(f->options.box, &f->own->retention, &more, NULL) !=
+            SPOOL_OK) {
+            more = false;
+        }
+    }
+    f->own->tidy_more = more;
+}
+
+static void tidy(uv_timer_t *timer);
+
+static void tidy_done(uv_work_t *work, int cancelled)
+{
+    struct flusher *f = work->data;
+    (void)cancelled; /* never: nobody cancels it */
+    f->own->tidying = false;
+    if (f->stopping) {
+        finish_if_stopped(f);
+    } else {
+        (void)uv_timer_start(&f->own->tidy_timer, tidy,
+                             f->own->tidy_more ? TIDY_SOON_MS : TIDY_MS, 0);
+    }
+}
+
+static void tidy(uv_timer_t *timer)
+{
+    struct flusher *f = timer->data;
+    f->own->tidying = true;
+    f->own->tidy_work.data = f;
+    (void)uv_queue_work(f->options.loop, &f->own->tidy_work, run_tidy,
+                        tidy_done);
+}
+
 /* ---- resting and stopping ---- */
 
 void flusher_lane_rests(struct flusher *f)
@@ -272,7 +323,7 @@ static void close_handle(void *handle)
 static void finish_if_stopped(struct flusher *f)
 {
     struct flusher_private *own = f->own;
-    bool busy = own->surveying || own->closing;
+    bool busy = own->surveying || own->tidying || own->closing;
     for (const struct lane *l = f->lanes; !busy && l != NULL; l = l->next) {
         busy = !l->ended;
     }
@@ -288,6 +339,7 @@ static void finish_if_stopped(struct flusher *f)
     close_handle(&own->survey_timer);
     close_handle(&own->wake_timer);
     close_handle(&own->grace_timer);
+    close_handle(&own->tidy_timer);
 }
 
 static void grace_is_over(uv_timer_t *timer)
@@ -306,6 +358,7 @@ void flusher_stop(struct flusher *f, void (*stopped)(void *arg), void *arg)
     f->own->stopped_arg = arg;
     (void)uv_timer_stop(&f->own->survey_timer);
     (void)uv_timer_stop(&f->own->wake_timer);
+    (void)uv_timer_stop(&f->own->tidy_timer);
     (void)uv_fs_event_stop(&f->own->watch);
     (void)uv_timer_start(&f->own->grace_timer, grace_is_over,
                          (uint64_t)f->options.stop_grace_ms, 0);
@@ -326,11 +379,13 @@ static void init_handles(struct flusher *f)
     (void)uv_timer_init(loop, &own->survey_timer);
     (void)uv_timer_init(loop, &own->wake_timer);
     (void)uv_timer_init(loop, &own->grace_timer);
+    (void)uv_timer_init(loop, &own->tidy_timer);
     own->watch.data = f;
     own->survey_timer.data = f;
     own->wake_timer.data = f;
     own->grace_timer.data = f;
-    own->open = 5; /* these four and the sender */
+    own->tidy_timer.data = f;
+    own->open = 6; /* these five and the sender */
 }
 
 static void discard(struct flusher *f)
@@ -357,6 +412,10 @@ enum spool_status flusher_start(const struct flusher_options *options,
     }
     f->options = *options;
     f->own->lock.fd = -1;
+    f->own->retention = retention_default;
+    if (options->keep_ms >= 0) {
+        f->own->retention.keep_ms = options->keep_ms;
+    }
     if (options->only != NULL) {
         (void)snprintf(f->only, sizeof f->only, "%s", options->only);
     }
@@ -379,6 +438,9 @@ enum spool_status flusher_start(const struct flusher_options *options,
     }
     init_handles(f);
     survey(&f->own->survey_timer);
+    if (!options->foreground) {
+        (void)uv_timer_start(&f->own->tidy_timer, tidy, TIDY_SOON_MS, 0);
+    }
     *out = f;
     return SPOOL_OK;
 }

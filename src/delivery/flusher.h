@@ -43,6 +43,8 @@ struct flusher_options {
     void *arg;
     struct http_options http;
     int64_t stop_grace_ms; /* for requests under way when it is stopped */
+    int64_t keep_ms; /* delivered events stay in the log; -1: the default. In
+                        the foreground the caller tidies */
 };
 
 /* Takes the flusher's lock. On failure nothing is left of it in the loop. */

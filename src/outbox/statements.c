@@ -14,6 +14,22 @@
 
 #define WAITING "('pending', 'sending', 'retrying', 'uncertain')"
 
+/* The tile that event e lies in at destination d. */
+#define TILE_OF(b, e, d)                                                       \
+    b ".destination = " d ".id AND " b ".lane = " e ".part % " d ".lanes "     \
+      "AND " b ".hi >= " e ".id AND " b ".lo = (SELECT max(t.lo) "             \
+      "FROM spool_batch AS t WHERE t.destination = " d ".id "                  \
+      "AND t.lane = " e ".part % " d ".lanes AND t.lo <= " e ".id)"
+
+/* Event e is behind every destination, and has been since ?3. */
+#define SETTLED(e)                                                             \
+    "EXISTS (SELECT 1 FROM spool_destination) AND NOT EXISTS (SELECT 1 "       \
+    "FROM spool_destination AS d WHERE d.base < " e ".id AND NOT EXISTS "      \
+    "(SELECT 1 FROM spool_batch AS b WHERE " TILE_OF(                          \
+        "b", e,                                                                \
+        "d") " "                                                               \
+             "AND b.state IN ('delivered', 'purged') AND b.changed_at <= ?3))"
+
 const char *const statement_sql[STATEMENT_COUNT] = {
     /* IMMEDIATE: the write lock is taken before anything is read, so that no
      * statement can fail half-way for want of it. */
@@ -51,6 +67,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_ORDER_INSERT] =
         "INSERT INTO spool_order (number, event, digest, at, total, currency) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STATEMENT_ORDERS_FROM] = "SELECT number FROM spool_order "
+                              "WHERE number > ?1 ORDER BY number LIMIT ?2",
     [STATEMENT_HOLD_INSERT] =
         "INSERT INTO spool_hold (event, part, until) VALUES (?1, ?2, ?3)",
     [STATEMENT_HOLD_DELETE] = "DELETE FROM spool_hold WHERE event = ?1",
@@ -139,7 +157,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "SELECT " TILE " FROM spool_batch "
         "WHERE destination = ?1 AND lane = ?2 AND state IN " WAITING
         " AND state <> 'sending' ORDER BY lo LIMIT 1",
-    [STATEMENT_TILE_AT] = "SELECT " TILE ", code, reason FROM spool_batch "
+    [STATEMENT_TILE_AT] = "SELECT " TILE ", code, reason, changed_at "
+                          "FROM spool_batch "
                           "WHERE destination = ?1 AND lane = ?2 AND lo <= ?3 "
                           "ORDER BY lo DESC LIMIT 1",
     [STATEMENT_TILE_FROM] = "SELECT " TILE ", code, reason FROM spool_batch "
@@ -170,6 +189,45 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_AUDIT_INSERT] =
         "INSERT INTO spool_audit (at, uid, action, destination, events, "
         "detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+
+    /* The first event from an id on, if it was accepted long enough ago and
+     * every lane has cut past it. */
+    [STATEMENT_RETAIN_FIRST] =
+        "SELECT id FROM (SELECT id, at FROM spool_event WHERE id >= ?1 "
+        "ORDER BY id LIMIT 1) WHERE at <= ?2 "
+        "AND id <= (SELECT min(cursor) FROM spool_lane)",
+    [STATEMENT_RETAIN_STAMP_ORDERS] =
+        "UPDATE spool_order SET delivered_at = (SELECT max(b.changed_at) "
+        "FROM spool_event AS e JOIN spool_destination AS d "
+        "JOIN spool_batch AS b ON " TILE_OF(
+            "b", "e",
+            "d") " "
+                 "WHERE e.id = spool_order.event AND b.state = 'delivered') "
+                 "WHERE event IN (SELECT e.id FROM spool_event AS e "
+                 "WHERE e.id BETWEEN ?1 AND ?2 AND " SETTLED("e") ")",
+    [STATEMENT_RETAIN_DROP] =
+        "DELETE FROM spool_event WHERE id BETWEEN ?1 AND ?2 "
+        "AND " SETTLED("spool_event"),
+    [STATEMENT_RETAIN_NOTE] =
+        "UPDATE spool_store SET dropped_to = max(dropped_to, ?1)",
+    [STATEMENT_RETAIN_NEIGHBOURS] =
+        "SELECT a.id, a.events + b.events, a.passed + b.passed, a.key, b.id, "
+        "b.hi FROM spool_lane AS l CROSS JOIN spool_batch AS a "
+        "ON a.destination = l.destination AND a.lane = l.lane "
+        "AND a.lo <= (SELECT dropped_to FROM spool_store) "
+        "CROSS JOIN spool_batch AS b ON b.destination = l.destination "
+        "AND b.lane = l.lane AND b.lo = a.hi + 1 "
+        "WHERE a.state = b.state AND a.state IN ('delivered', 'purged') "
+        "AND NOT EXISTS (SELECT 1 FROM spool_event "
+        "WHERE id BETWEEN a.lo AND b.hi) LIMIT 1",
+    [STATEMENT_RETAIN_KEYS] =
+        "DELETE FROM spool_key WHERE key IN "
+        "(SELECT key FROM spool_key WHERE at < ?1 LIMIT ?2)",
+    [STATEMENT_RETAIN_ORDERS] =
+        "DELETE FROM spool_order WHERE number IN "
+        "(SELECT number FROM spool_order WHERE at < ?1 LIMIT ?2)",
+    [STATEMENT_RETAIN_FREE] = "PRAGMA freelist_count",
+    [STATEMENT_RETAIN_SHRINK] = "PRAGMA incremental_vacuum(200)",
 
     [STATEMENT_SUMS] =
         "SELECT accepted, pending, sending, retrying, uncertain, delivered, "

@@ -15,6 +15,7 @@ struct outbox {
     const struct clock *clock;
     struct outbox_filters filters;
     struct writer writer;
+    int64_t retained_to; /* retention has looked up to this id; jobs' own */
     pthread_mutex_t read_lock; /* over reader */
     struct db reader;
     pthread_mutex_t rng_lock;

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "delivery/flusher.h"
 #include "outbox/inspect.h"
+#include "outbox/retain.h"
 #include "spool/handle.h"
 
 #define STOP_GRACE_MS 5000
@@ -22,6 +23,9 @@
 #define PATIENCE_MS 30000
 
 #define IDLE_CONNECTION_S 60
+
+/* Steps of retention behind a foreground flush: some two million events. */
+#define TIDY_STEPS 5000
 
 struct spool_flusher {
     struct flusher *flusher;
@@ -36,7 +40,8 @@ struct spool_flusher {
 void spool_flusher_options_default(struct spool_flusher_options *options)
 {
     *options = (struct spool_flusher_options){.connect_timeout_ms = 10000,
-                                              .request_timeout_ms = 30000};
+                                              .request_timeout_ms = 30000,
+                                              .keep_ms = -1};
 }
 
 static struct flusher_options options_for(struct spool *spool,
@@ -52,6 +57,7 @@ static struct flusher_options options_for(struct spool *spool,
                  .total_timeout_ms = (long)o->request_timeout_ms,
                  .idle_max_s = IDLE_CONNECTION_S},
         .stop_grace_ms = STOP_GRACE_MS,
+        .keep_ms = o->keep_ms,
     };
 }
 
@@ -229,6 +235,21 @@ static enum spool_status run_foreground(struct spool *spool, uv_loop_t *loop,
     return SPOOL_OK;
 }
 
+/* A program that only ever flushes in the foreground tidies as well; not for
+ * ever, should much have to go. */
+static enum spool_status tidy(struct spool *spool, int64_t keep_ms,
+                              struct spool_error *err)
+{
+    struct retention r = retention_default;
+    bool more = true;
+    enum spool_status status = SPOOL_OK;
+    r.keep_ms = keep_ms >= 0 ? keep_ms : r.keep_ms;
+    for (int i = 0; status == SPOOL_OK && more && i < TIDY_STEPS; i++) {
+        status = retain_step(spool_outbox(spool), &r, &more, err);
+    }
+    return status;
+}
+
 /* What is left, in one sentence for the first destination that has something.
  */
 static enum spool_status what_is_left(struct spool *spool, const char *name,
@@ -293,5 +314,8 @@ enum spool_status spool_flush(struct spool *spool, const char *name,
     }
     status = run_foreground(spool, &loop, name, timeout_ms, options, err);
     close_loop(&loop);
+    if (status == SPOOL_OK) {
+        status = tidy(spool, options->keep_ms, err);
+    }
     return status == SPOOL_OK ? what_is_left(spool, name, err) : status;
 }

@@ -1,5 +1,6 @@
 unit_test(outbox LIBRARIES spool_outbox test_support_outbox PkgConfig::SQLITE)
 unit_test(batch LIBRARIES spool_outbox test_support_outbox)
 unit_test(hold LIBRARIES spool_outbox test_support_outbox)
+unit_test(retain LIBRARIES spool_outbox test_support_outbox)
 unit_test(operate LIBRARIES spool_outbox test_support_outbox)
 unit_test(writer LIBRARIES spool_outbox test_support_outbox LABELS threads)

@@ -222,7 +222,8 @@ static void scene_start(struct scene *s, bool foreground)
                                       .idle = stop_when_idle,
                                       .report = note_report,
                                       .arg = s,
-                                      .stop_grace_ms = 1};
+                                      .stop_grace_ms = 1,
+                                      .keep_ms = -1};
     if (flusher_start(&options, &s->flusher, &err) != SPOOL_OK) {
         fail_msg("%s", err.message);
     }

@@ -1,0 +1,145 @@
+#include "outbox/retain.h"
+
+#include "outbox/store.h"
+#include "outbox/tile.h"
+
+/* Events looked at, tiles joined, pages given back to the file system and keys
+ * forgotten in one step. Five hundred deletes take a few milliseconds. */
+#define STEP_EVENTS 500
+#define STEP_TILES  100
+#define STEP_KEYS   100
+
+const struct retention retention_default = {
+    .keep_ms = (int64_t)24 * 60 * 60 * 1000,
+    .keep_keys_ms = (int64_t)400 * 24 * 60 * 60 * 1000,
+};
+
+struct retain_job {
+    struct outbox *box;
+    const struct retention *r;
+    int64_t now;
+    bool more;
+};
+
+/* Drops what may go of the next events, and remembers where it stands: the ones
+ * that stay are passed over until the next round. */
+static enum spool_status drop_events(struct db *db, struct retain_job *j,
+                                     struct spool_error *err)
+{
+    struct outbox *box = j->box;
+    int64_t lo, hi, last = 0, before = j->now - j->r->keep_ms;
+    enum spool_status status =
+        db_number(db, err, 0, &lo, STATEMENT_RETAIN_FIRST, "ii",
+                  box->retained_to + 1, before);
+    if (status != SPOOL_OK || lo == 0) {
+        box->retained_to = 0; /* the next round begins at the front */
+        return status;
+    }
+    status = db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
+    hi = lo + STEP_EVENTS - 1 < last ? lo + STEP_EVENTS - 1 : last;
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    status =
+        db_run(db, err, STATEMENT_RETAIN_STAMP_ORDERS, "iii", lo, hi, before);
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_RETAIN_DROP, "iii", lo, hi, before);
+    }
+    if (status == SPOOL_OK && sqlite3_changes(db->handle) > 0) {
+        status = db_run(db, err, STATEMENT_RETAIN_NOTE, "i", hi);
+    }
+    box->retained_to = hi;
+    j->more = true;
+    return status;
+}
+
+/* Joins the first two neighbours of a kind whose events are all gone. */
+static enum spool_status join_two(struct db *db, bool *joined,
+                                  struct spool_error *err)
+{
+    struct tile a, b;
+    sqlite3_stmt *s = db_query(db, STATEMENT_RETAIN_NEIGHBOURS, "");
+    enum spool_status status = db_row(db, s, joined, err);
+    if (status != SPOOL_OK || !*joined) {
+        return status;
+    }
+    a.id = sqlite3_column_int64(s, 0);
+    a.events = sqlite3_column_int64(s, 1);
+    a.passed = sqlite3_column_int64(s, 2);
+    db_copy_text(s, 3, a.key, sizeof a.key);
+    b.id = sqlite3_column_int64(s, 4);
+    b.hi = sqlite3_column_int64(s, 5);
+    (void)sqlite3_reset(s);
+    status = db_run(db, err, STATEMENT_TILE_DELETE, "i", b.id);
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_TILE_RANGE, "iiiit", a.id, b.hi,
+                        a.events, a.passed, a.key);
+    }
+    return status;
+}
+
+static enum spool_status join_tiles(struct db *db, struct retain_job *j,
+                                    struct spool_error *err)
+{
+    bool joined = true;
+    enum spool_status status = SPOOL_OK;
+    for (int i = 0; status == SPOOL_OK && joined && i < STEP_TILES; i++) {
+        status = join_two(db, &joined, err);
+    }
+    j->more = j->more || joined;
+    return status;
+}
+
+static enum spool_status forget_keys(struct db *db, struct retain_job *j,
+                                     struct spool_error *err)
+{
+    int64_t before = j->now - j->r->keep_keys_ms;
+    enum spool_status status = db_run(db, err, STATEMENT_RETAIN_KEYS, "ii",
+                                      before, (int64_t)STEP_KEYS);
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_RETAIN_ORDERS, "ii", before,
+                        (int64_t)STEP_KEYS);
+    }
+    return status;
+}
+
+/* Gives free pages at the file's end back. */
+static enum spool_status shrink(struct db *db, struct retain_job *j,
+                                struct spool_error *err)
+{
+    int64_t free_pages;
+    enum spool_status status =
+        db_number(db, err, 0, &free_pages, STATEMENT_RETAIN_FREE, "");
+    if (status == SPOOL_OK && free_pages > 0) {
+        status = db_run(db, err, STATEMENT_RETAIN_SHRINK, "");
+        j->more = true;
+    }
+    return status;
+}
+
+static enum spool_status run_step(struct db *db, void *arg,
+                                  struct spool_error *err)
+{
+    struct retain_job *j = arg;
+    j->now = outbox_now(j->box);
+    enum spool_status status = drop_events(db, j, err);
+    if (status == SPOOL_OK && !j->more) {
+        status = join_tiles(db, j, err);
+    }
+    if (status == SPOOL_OK && !j->more) {
+        status = forget_keys(db, j, err);
+    }
+    if (status == SPOOL_OK) {
+        status = shrink(db, j, err);
+    }
+    return status;
+}
+
+enum spool_status retain_step(struct outbox *box, const struct retention *r,
+                              bool *more, struct spool_error *err)
+{
+    struct retain_job j = {.box = box, .r = r};
+    enum spool_status status = outbox_write(box, run_step, &j, err);
+    *more = status == SPOOL_OK && j.more;
+    return status;
+}

@@ -1,0 +1,27 @@
+/* Retention: what every destination has behind it leaves the log after a while,
+ * in small steps, so that the file shrinks and nobody waits for long.
+ *
+ * An event leaves when it is delivered or purged (or passed over by a filter)
+ * at every destination, and has been for keep_ms. Dead events stay until an
+ * operator replays or purges them, and so does everything while there is no
+ * destination at all. The tiles stay, joined with their neighbours: the sums go
+ * on telling the truth. */
+#ifndef OUTBOX_RETAIN_H
+#define OUTBOX_RETAIN_H
+
+#include "outbox/outbox.h"
+
+struct retention {
+    int64_t keep_ms;      /* payloads, once they are settled everywhere */
+    int64_t keep_keys_ms; /* dedupe keys and orders, from their put on */
+};
+
+/* 24 hours and 400 days. */
+extern const struct retention retention_default;
+
+/* One step, one transaction of a few milliseconds. *more: another one is worth
+ * its while now. Blocks on the disk. */
+enum spool_status retain_step(struct outbox *box, const struct retention *r,
+                              bool *more, struct spool_error *err);
+
+#endif

@@ -1,0 +1,218 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "outbox/retain.h"
+#include "support/box.h"
+
+#define HOUR ((int64_t)3600 * 1000)
+
+static const struct retention day = {24 * HOUR, 400 * 24 * HOUR};
+
+/* Steps until nothing is left to do; how many events the log has then. */
+static int64_t retain(struct fixture *f, const struct retention *r)
+{
+    struct spool_error err = {0};
+    bool more = true;
+    int steps = 0;
+    while (more) {
+        if (retain_step(f->box, r, &more, &err) != SPOOL_OK) {
+            fail_msg("%s", err.message);
+        }
+        assert_true(++steps < 10000);
+    }
+    fixture_verify(f);
+    return steps;
+}
+
+static bool count(void *arg, const struct event_record *e)
+{
+    assert_true(e->whole);
+    ++*(int64_t *)arg;
+    return true;
+}
+
+static int64_t events_in_log(struct fixture *f)
+{
+    struct spool_error err;
+    struct event_range all = {0};
+    int64_t n = 0;
+    assert_int_equal(inspect_events(f->box, NULL, &all, count, &n, &err),
+                     SPOOL_OK);
+    return n;
+}
+
+static void deliver_all(struct fixture *f)
+{
+    struct turn turn;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    while (turn.taken == TAKEN_BATCH) {
+        struct spool_error err;
+        struct batch sent = turn.batches[0];
+        struct settlement s = {
+            .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
+        struct done done = {.batch = &sent, .s = &s};
+        struct take_options take = {.framing = {"[", ",", "]"}};
+        assert_int_equal(
+            batch_turn(
+                f->box, f->d.id, 0,
+                &(struct order){.done = &done, .done_n = 1, .take = &take},
+                &turn, &err),
+            SPOOL_OK);
+        batch_finish(&sent);
+    }
+}
+
+static void what_is_delivered_goes_after_a_day(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct sums sums;
+    fixture_put(f, 10);
+    deliver_all(f);
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 10);
+    f->now += 24 * HOUR;
+    fixture_put(f, 3);
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 3);
+    assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.accepted, 13);
+    assert_int_equal(sums.by_state[EVENT_DELIVERED], 10);
+    assert_int_equal(sums.waiting, 3);
+}
+
+static void ids_go_on_when_the_log_is_empty(void **state)
+{
+    struct fixture *f = *state;
+    fixture_put(f, 5);
+    deliver_all(f);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 0);
+    fixture_reopen(f);
+    struct outbox_event e = {.body = "{}", .len = 2};
+    assert_int_equal(outbox_append(f->box, &e, 1, NULL), SPOOL_OK);
+    assert_int_equal(e.id, 6);
+    deliver_all(f);
+    fixture_verify(f);
+}
+
+static void what_waits_or_is_dead_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    char states[16];
+    fixture_put(f, 9);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH); /* 1-4 */
+    fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_BATCH);   /* 5-8 */
+    fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_BATCH);   /* 5-6 */
+    fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_BATCH);   /* 5: dead */
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH); /* 6 */
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH); /* 7-8 */
+    fixture_settle(f, &turn, OUTCOME_RETRY, TAKEN_WAIT);      /* 9 */
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 2);
+    assert_string_equal(fixture_states(f, states, 9), "----x---r");
+    /* The dead one can still be sent again. */
+    struct spool_error err;
+    struct operation op;
+    static const int64_t ids[] = {4, 5};
+    assert_int_equal(operate_replay(f->box, &f->d, ids, 2, "a test", &op, &err),
+                     SPOOL_OK);
+    assert_int_equal(op.changed, 1);
+    assert_int_equal(op.skipped_gone, 1);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].lo, 5);
+    batch_finish(&turn.batches[0]);
+    fixture_verify(f);
+}
+
+static void every_destination_must_have_it(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct destination other = f->d;
+    (void)snprintf(other.name, sizeof other.name, "other");
+    assert_int_equal(destination_add(f->box, &other, &err), SPOOL_OK);
+    fixture_put(f, 4);
+    deliver_all(f);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 4);
+    int64_t left;
+    assert_int_equal(destination_remove(f->box, "other", &left, &err),
+                     SPOOL_OK);
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 0);
+    /* And without a destination nothing goes. */
+    assert_int_equal(destination_remove(f->box, "shop", &left, &err), SPOOL_OK);
+    fixture_put(f, 2);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 2);
+}
+
+static void the_file_shrinks_and_tiles_are_joined(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    static char body[2000];
+    static struct outbox_event events[500];
+    struct stat before, after;
+    memset(body, ' ', sizeof body);
+    body[0] = '{';
+    body[sizeof body - 1] = '}';
+    for (int i = 0; i < 20; i++) {
+        for (size_t k = 0; k < 500; k++) {
+            events[k] = (struct outbox_event){.body = body, .len = sizeof body};
+        }
+        assert_int_equal(outbox_append(f->box, events, 500, &err), SPOOL_OK);
+    }
+    f->d.batch_events = 50;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    deliver_all(f);
+    assert_int_equal(stat(f->path, &before), 0);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    /* What a checkpoint still owes the file: as many writes bring one. */
+    for (int i = 0; i < 6; i++) {
+        for (size_t k = 0; k < 500; k++) {
+            events[k] = (struct outbox_event){.body = body, .len = sizeof body};
+        }
+        assert_int_equal(outbox_append(f->box, events, 500, &err), SPOOL_OK);
+    }
+    deliver_all(f);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(stat(f->path, &after), 0);
+    assert_true(before.st_size > (off_t)15 * 1024 * 1024);
+    assert_true(after.st_size < (off_t)8 * 1024 * 1024);
+    /* All of it is one tile now: an event is gone from every one of them. */
+    struct sums sums;
+    assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_DELIVERED], 13000);
+    assert_int_equal(events_in_log(f), 0);
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_delivered_goes_after_a_day),
+        TEST(ids_go_on_when_the_log_is_empty),
+        TEST(what_waits_or_is_dead_stays),
+        TEST(every_destination_must_have_it),
+        TEST(the_file_shrinks_and_tiles_are_joined),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
