@@ -31,3 +31,19 @@ load spoolctl
     run ctl -q verify
     [ "$status" -eq 0 ]
 }
+
+@test "replay lets a held event go, and status tells of it" {
+    sandbox
+    shop
+    event PAGE_VIEW u s | sed 's/"params":{}/"nextPage":true/' | ctl -q put
+    run ctl status
+    [[ "$output" == *"shop: 0 delivered, 1 held for the next page"* ]]
+    run ctl -q flush --timeout 10s # cuts the log, leaves it where it is
+    [ "$status" -eq 5 ]
+    run ctl -q --json replay 1 --yes
+    [ "$status" -eq 0 ]
+    [ "$(json '[.by_state.held, .changed] | join(" ")')" = "1 1" ]
+    ctl -q flush
+    run ctl -q --json ls
+    [ "$(json .state)" = delivered ]
+}

@@ -37,6 +37,8 @@ load spoolctl
         and .oldest_id == 6 and .rate_per_s >= 0 and .reason == ""')" = true ]
     run ctl status
     grep -qE '^shop ' <<<"$output"
+    [[ "$output" == *"shop: 4 delivered"* ]]
+    [ "$(awk 'length > 79 && !/^spool /' <<<"$output" | wc -l)" -eq 0 ]
     [[ "$output" == WAITING*"next     spoolctl flush shop"* ]]
 }
 
@@ -185,10 +187,13 @@ log 2 pending" ]
     sandbox --fault 'code=X:first=1' --fault 'bad-input-if=u'
     shop
     event PAGE_VIEW $'u\u009b2J' s | ctl -q put
-    run ctl ls
+    run ctl flush --timeout 10s
+    for words in ls "show 1" "why 1" status "--json ls" "--json show 1"; do
+        output+=$(ctl $words 2>&1)
+    done
     [[ "$output" != *$'\u009b'* ]]
-    run ctl show 1
-    [[ "$output" != *$'\u009b'* ]]
+    run ctl --json ls
+    [ "$(json .userId)" = $'u\u009b2J' ]
 }
 
 @test "the gate is open when all is there, and says what is not" {

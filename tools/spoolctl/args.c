@@ -56,9 +56,9 @@ const struct option_rule option_rules[OPTIONS] = {
                       "accepted at T or later: RFC 3339, 2h (ago), 'yesterday "
                       "18:00'"},
     [OPTION_STATE] = {"state", "S",
-                      "in this state; several with commas: pending sending "
-                      "retrying uncertain delivered dead purged; waiting is "
-                      "the first four"},
+                      "in this state; several with commas: held pending "
+                      "sending retrying uncertain delivered dead purged; "
+                      "waiting is the first five"},
     [OPTION_STRICT] = {"strict", NULL,
                        "take only what the API's guide allows (the default)"},
     [OPTION_TIMEOUT] = {"timeout", "DURATION", "give up after that long"},

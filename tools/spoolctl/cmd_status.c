@@ -162,6 +162,12 @@ static bool judge_stopped(const struct status *s, struct verdict *v)
     return v->word != NULL;
 }
 
+/* Waiting for a page of its session is no fault of anybody. */
+static bool only_held(const struct sums *s)
+{
+    return s->waiting == s->by_state[EVENT_HELD];
+}
+
 static bool judge_waiting(const struct status *s, struct verdict *v)
 {
     size_t i = oldest(s);
@@ -182,8 +188,9 @@ static bool judge_waiting(const struct status *s, struct verdict *v)
                    s->flusher_pid == 0 ? "spoolctl flush %s"
                                        : "spoolctl why %s",
                    s->d[i].name);
-    /* A moment old and on its way. */
-    if (!retries && s->flusher_pid != 0 && age_of(s, i) < 10000) {
+    /* A moment old and on its way, or where it is to be. */
+    if (!retries && s->flusher_pid != 0 &&
+        (age_of(s, i) < 10000 || only_held(&s->sums[i]))) {
         v->word = "OK";
         v->tone = GOOD;
         v->next[0] = '\0';
@@ -266,12 +273,32 @@ static void print_next(const struct status *s, size_t i)
     }
 }
 
+static void print_stopped(const struct status *s, size_t i)
+{
+    const struct destination *d = &s->d[i];
+    char since[WHEN_SIZE], reason[500];
+    since_text(d->since, since);
+    (void)printf("%s: %s since %s: %s", d->name,
+                 destination_state_name(d->state), since,
+                 human_words(d->reason, reason, sizeof reason));
+    if (d->state == DESTINATION_HELD) {
+        (void)printf("; ");
+        print_next(s, i);
+    }
+    (void)putchar('\n');
+}
+
 static void print_settled(const struct status *s, size_t i)
 {
     const struct sums *sums = &s->sums[i];
-    char delivered[HUMAN_SIZE], purged[HUMAN_SIZE], passed[HUMAN_SIZE];
+    char delivered[HUMAN_SIZE], held[HUMAN_SIZE], purged[HUMAN_SIZE];
+    char passed[HUMAN_SIZE];
     (void)printf("%s: %s delivered", s->d[i].name,
                  human_count(sums->by_state[EVENT_DELIVERED], delivered));
+    if (sums->by_state[EVENT_HELD] > 0) {
+        (void)printf(", %s held for the next page",
+                     human_count(sums->by_state[EVENT_HELD], held));
+    }
     if (sums->by_state[EVENT_PURGED] > 0) {
         (void)printf(", %s purged",
                      human_count(sums->by_state[EVENT_PURGED], purged));
@@ -288,17 +315,8 @@ static void print_notes(const struct status *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct destination *d = &s->d[i];
-        char since[WHEN_SIZE], reason[500];
-        since_text(d->since, since);
         if (d->state != DESTINATION_RUNNING) {
-            (void)printf("%s: %s since %s: %s", d->name,
-                         destination_state_name(d->state), since,
-                         human_words(d->reason, reason, sizeof reason));
-            if (d->state == DESTINATION_HELD) {
-                (void)printf("; ");
-                print_next(s, i);
-            }
-            (void)putchar('\n');
+            print_stopped(s, i);
         } else if (next_of(s, i) > 0) {
             (void)printf("%s: ", d->name);
             print_next(s, i);

@@ -44,8 +44,8 @@ static const enum option_id gate_options[] = {OPTION_MAX_AGE, OPTIONS};
 
 const struct command commands[] = {
     {"status", "", "how old the oldest event is, counts, what is stuck and why",
-     "Waiting events: pending, sending, retrying, uncertain.", NULL, 0, 0,
-     cmd_status},
+     "Waiting events are held, pending, sending, retrying or uncertain.", NULL,
+     0, 0, cmd_status},
     {"why", "ID|NAME", "one sentence: what an event or a destination waits for",
      NULL, why_options, 1, 1, cmd_why},
     {"ls", "[FILTER...]", "lists events, destination by destination, by id",

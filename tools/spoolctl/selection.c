@@ -44,9 +44,10 @@ static enum ending parse_states(const struct ctl *ctl, struct selection *s)
         if (ctl->given[i].id == OPTION_STATE &&
             !selection_states(ctl->given[i].value, &s->states)) {
             return ctl_misuse(ctl,
-                              "there is no state '%s'; there are pending, "
-                              "sending, retrying, uncertain, delivered, dead "
-                              "and purged (and waiting, the first four)",
+                              "there is no state '%s'; there are held, "
+                              "pending, sending, retrying, uncertain, "
+                              "delivered, dead and purged (and waiting, the "
+                              "first five)",
                               ctl->given[i].value);
         }
     }

@@ -24,8 +24,8 @@ struct selection {
     struct picked ids; /* owned; ascending */
 };
 
-/* Comma-separated words into bits. False for a word that is no state. `held`
- * is one of the future: it is taken, and no event is in it yet. */
+/* Adds comma-separated words to *states as bits; `waiting` is several. False
+ * for a word that is no state. */
 bool selection_states(const char *words, unsigned *states);
 
 /* From the options, and for ids from the arguments (- reads stdin). Says what

@@ -108,6 +108,17 @@ static bool take(const char **p, char c)
     return true;
 }
 
+/* The digits behind a decimal point. */
+static bool take_fraction(const char **p, int64_t *ms)
+{
+    int64_t unit = 100;
+    const char *first = *p;
+    for (; **p >= '0' && **p <= '9'; ++*p, unit /= 10) {
+        *ms += (**p - '0') * unit;
+    }
+    return *p > first;
+}
+
 /* HH:MM[:SS[.fraction]] */
 static bool take_clock(const char **p, struct tm *tm, int64_t *ms)
 {
@@ -117,19 +128,9 @@ static bool take_clock(const char **p, struct tm *tm, int64_t *ms)
         !take_digits(p, 2, &tm->tm_min)) {
         return false;
     }
-    if (take(p, ':')) {
-        if (!take_digits(p, 2, &tm->tm_sec)) {
-            return false;
-        }
-        if (take(p, '.')) {
-            int64_t unit = 100;
-            if (**p < '0' || **p > '9') {
-                return false;
-            }
-            for (; **p >= '0' && **p <= '9'; ++*p, unit /= 10) {
-                *ms += (**p - '0') * unit;
-            }
-        }
+    if (take(p, ':') && (!take_digits(p, 2, &tm->tm_sec) ||
+                         (take(p, '.') && !take_fraction(p, ms)))) {
+        return false;
     }
     return tm->tm_hour < 24 && tm->tm_min < 60 && tm->tm_sec < 61;
 }
@@ -155,7 +156,23 @@ static bool take_date(const char **p, struct tm *tm)
     return true;
 }
 
-/* Z or +HH:MM; none: local time. */
+/* Z or +HH:MM */
+static bool take_zone(const char **p, int64_t *offset)
+{
+    int sign = **p == '-' ? -1 : 1, hours, minutes;
+    if (take(p, 'Z') || take(p, 'z')) {
+        return true;
+    }
+    if ((!take(p, '+') && !take(p, '-')) || !take_digits(p, 2, &hours) ||
+        !take(p, ':') || !take_digits(p, 2, &minutes) || hours > 23 ||
+        minutes > 59) {
+        return false;
+    }
+    *offset = sign * (hours * HOUR + minutes * MINUTE);
+    return true;
+}
+
+/* With the zone that p is at; at the end: local time. */
 static bool finish(const char *p, struct tm *tm, int64_t part_ms, int64_t *ms)
 {
     int64_t offset = 0;
@@ -164,18 +181,7 @@ static bool finish(const char *p, struct tm *tm, int64_t part_ms, int64_t *ms)
         tm->tm_isdst = -1;
         seconds = mktime(tm);
     } else {
-        int sign = *p == '-' ? -1 : 1, hours, minutes;
-        if (*p == '+' || *p == '-') {
-            p++;
-            if (!take_digits(&p, 2, &hours) || !take(&p, ':') ||
-                !take_digits(&p, 2, &minutes) || hours > 23 || minutes > 59) {
-                return false;
-            }
-            offset = sign * (hours * HOUR + minutes * MINUTE);
-        } else if (*p == 'Z' || *p == 'z') {
-            p++;
-        }
-        if (*p != '\0') {
+        if (!take_zone(&p, &offset) || *p != '\0') {
             return false;
         }
         seconds = timegm(tm);
