@@ -88,79 +88,6 @@ static void send_first_ready(struct lane *lane)
     }
 }
 
-/* ---- reading ahead ---- */
-
-/* A batch's memory serves the next one: a body of many pages costs more to get
- * from the system than to fill. */
-static void keep_memory(struct lane *lane, struct batch *done)
-{
-    if (lane->spare.room == 0) {
-        lane->spare = *done;
-        *done = (struct batch){0};
-        batch_empty(&lane->spare);
-    }
-}
-
-/* What was read does not follow what was cut. */
-static void forget_prefetched(struct lane *lane)
-{
-    for (size_t i = 0; i < lane->prefetched_n; i++) {
-        prefetch_finish(&lane->prefetched[i]);
-    }
-    lane->prefetched_n = 0;
-    lane->reads_behind = -1;
-}
-
-static void run_read(uv_work_t *work)
-{
-    struct lane *lane = work->data;
-    struct take_options take = {.framing = profile_framing};
-    int64_t behind = lane->fresh[0].behind;
-    bool more = true;
-    /* What cannot be read now is read, or fails, in the turn. */
-    for (; more && lane->fresh_n < lane->fresh_room; lane->fresh_n++) {
-        struct prefetch *p = &lane->fresh[lane->fresh_n];
-        more =
-            batch_prefetch(lane->f->options.box, &lane->read_as, lane->number,
-                           behind, &take, p, NULL) == SPOOL_OK &&
-            p->full;
-        behind = p->hi;
-    }
-}
-
-static void read_done(uv_work_t *work, int cancelled)
-{
-    struct lane *lane = work->data;
-    (void)cancelled; /* never: nobody cancels it */
-    lane->reading = false;
-    for (size_t i = 0; i < lane->fresh_n; i++) {
-        struct prefetch *p = &lane->fresh[i];
-        if (lane->reads_behind == p->behind && p->batch.n > 0) {
-            lane->prefetched[lane->prefetched_n++] = *p;
-            lane->reads_behind = p->full ? p->hi : -1;
-        } else {
-            prefetch_finish(p);
-            lane->reads_behind = -1;
-        }
-        *p = (struct prefetch){0};
-    }
-    lane_step(lane);
-}
-
-static void start_reading(struct lane *lane)
-{
-    lane->reading = true;
-    lane->read_as = lane->destination;
-    lane->fresh[0] =
-        (struct prefetch){.behind = lane->reads_behind, .batch = lane->spare};
-    lane->fresh_n = 0;
-    lane->fresh_room = BATCH_AHEAD - lane->prefetched_n;
-    lane->spare = (struct batch){0};
-    lane->read_work.data = lane;
-    (void)uv_queue_work(lane->f->options.loop, &lane->read_work, run_read,
-                        read_done);
-}
-
 /* ---- turning ---- */
 
 static void run_turn(uv_work_t *work)
@@ -189,7 +116,7 @@ static void drop_settled(struct lane *lane)
     for (size_t i = 0; i < lane->order.done_n; i++) {
         struct flight *flight = flight_at(lane, 0);
         report_settled(lane, flight, &lane->done[i].settled);
-        keep_memory(lane, &flight->batch);
+        ahead_keep_memory(&lane->ahead, &flight->batch);
         flight_finish(flight);
         lane->first = (lane->first + 1) % LANE_FLIGHTS;
         lane->flight_n--;
@@ -203,9 +130,7 @@ static void keep_taken(struct lane *lane)
         lane->ready[lane->ready_n++] = turn->batches[i];
     }
     const struct batch *last = &lane->ready[lane->ready_n - 1];
-    if (lane->prefetched_n == 0 && !lane->reading) {
-        lane->reads_behind = last->more ? last->hi : -1;
-    }
+    ahead_follow(&lane->ahead, last->more ? last->hi : -1);
     turn->n = 0;
 }
 
@@ -272,7 +197,7 @@ static void turn_done(uv_work_t *work, int cancelled)
         prefetch_finish(&lane->used[i]);
     }
     if (!fitted) {
-        forget_prefetched(lane);
+        ahead_forget(&lane->ahead);
     }
     lane->failed_turn = lane->status != SPOOL_OK;
     if (lane->status == SPOOL_OK) {
@@ -293,7 +218,7 @@ static void give_back(struct lane *lane)
         lane->ready_n = 0;
     }
     if (!all_arrived(lane)) {
-        forget_prefetched(lane);
+        ahead_forget(&lane->ahead);
     }
 }
 
@@ -302,26 +227,18 @@ static void give_back(struct lane *lane)
 static size_t batches_to_take(const struct lane *lane)
 {
     size_t room = BATCH_AHEAD - lane->ready_n;
-    if (lane->f->stopping || (lane->reading && lane->prefetched_n == 0)) {
+    size_t read = lane->ahead.n;
+    if (lane->f->stopping || room == 0 || (lane->ahead.reading && read == 0)) {
         return 0;
     }
-    return lane->prefetched_n > 0 && lane->prefetched_n < room
-               ? lane->prefetched_n
-           : lane->prefetched_n > 0 ? room
-           : room > 0               ? 1
-                                    : 0;
+    return read == 0 ? 1 : read < room ? read : room;
 }
 
 static void give_orders(struct lane *lane)
 {
     size_t most = batches_to_take(lane);
-    size_t uses = lane->window > 0            ? 0
-                  : most < lane->prefetched_n ? most
-                                              : lane->prefetched_n;
-    memcpy(lane->used, lane->prefetched, uses * sizeof *lane->used);
-    lane->prefetched_n -= uses;
-    memmove(lane->prefetched, lane->prefetched + uses,
-            lane->prefetched_n * sizeof *lane->used);
+    size_t uses =
+        lane->window > 0 ? 0 : ahead_take(&lane->ahead, lane->used, most);
     lane->take = (struct take_options){
         .framing = profile_framing,
         .most_events = lane->window,
@@ -397,7 +314,7 @@ static int64_t wait_for(struct lane *lane, int64_t wall)
 /* The turn took nothing. */
 static void rest(struct lane *lane)
 {
-    batch_finish(&lane->spare);
+    ahead_drop_memory(&lane->ahead);
     lane->rests_because = lane->turn.taken;
     switch (lane->turn.taken) {
     case TAKEN_FILLING:
@@ -509,12 +426,6 @@ static bool takes_ahead(struct lane *lane)
     return is_flying(lane) && last_flight(lane)->batch.more && goes_well(lane);
 }
 
-static bool wants_to_read(const struct lane *lane)
-{
-    return !lane->reading && lane->reads_behind >= 0 &&
-           lane->prefetched_n < BATCH_AHEAD && goes_well(lane);
-}
-
 /* While there is enough to send, what landed gathers: settled together, it
  * costs one sync. But not for long, should the next answer be slow to come. */
 static bool gathers(struct lane *lane)
@@ -532,7 +443,7 @@ static bool wants_turn(struct lane *lane)
         return !lane->failed_turn || !lane->resting || lane->f->stopping;
     }
     if (lane->f->stopping || lane->resting || lane->ready_n > 0 ||
-        lane->reading) {
+        lane->ahead.reading) {
         return false;
     }
     return lane->flight_n == 0 || takes_ahead(lane);
@@ -541,7 +452,7 @@ static bool wants_turn(struct lane *lane)
 /* Nothing goes on any more, and nothing will. */
 static bool is_over(struct lane *lane)
 {
-    bool busy = lane->turning || lane->reading || is_flying(lane);
+    bool busy = lane->turning || lane->ahead.reading || is_flying(lane);
     bool gone = lane->resting && lane->rests_because == TAKEN_GONE;
     return !busy && (lane->f->stopping || lane->f->failed || gone);
 }
@@ -559,8 +470,7 @@ static void lane_end(struct lane *lane)
         flight_finish(&lane->flights[i]);
     }
     lane->flight_n = 0;
-    forget_prefetched(lane);
-    batch_finish(&lane->spare);
+    ahead_finish(&lane->ahead);
     flusher_lane_rests(lane->f);
 }
 
@@ -575,8 +485,8 @@ static void lane_step(struct lane *lane)
     if (may_send(lane)) {
         send_first_ready(lane);
     }
-    if (wants_to_read(lane)) {
-        start_reading(lane);
+    if (goes_well(lane)) {
+        ahead_read(&lane->ahead, &lane->destination);
     }
     if (wants_turn(lane) && gathers(lane)) {
         (void)uv_timer_start(&lane->timer, time_is_over, GATHER_MS, 0);
@@ -587,6 +497,11 @@ static void lane_step(struct lane *lane)
     } else if (lane->resting && !lane->turning) {
         flusher_lane_rests(lane->f);
     }
+}
+
+static void step_on(void *arg)
+{
+    lane_step(arg);
 }
 
 /* ---- from outside ---- */
@@ -602,7 +517,8 @@ struct lane *lane_create(struct flusher *f, const struct destination *d,
     lane->id = d->id;
     lane->number = number;
     lane->destination = *d;
-    lane->reads_behind = -1;
+    ahead_init(&lane->ahead, f->options.box, f->options.loop, number, step_on,
+               lane);
     /* In the foreground the first try is made whatever was waited for. */
     lane->overdue = f->options.foreground;
     (void)uv_timer_init(f->options.loop, &lane->timer);

@@ -20,6 +20,7 @@
 
 #include <uv.h>
 
+#include "delivery/ahead.h"
 #include "delivery/flight.h"
 
 /* Those that landed during a turn, and the one that flies. */
@@ -39,7 +40,6 @@ struct lane {
     struct flight flights[LANE_FLIGHTS]; /* a ring: landed ones, then the one
                                             that flies, if one does */
     size_t first, flight_n;
-    struct batch spare; /* empty: memory for the next one that is read */
 
     /* Turning. */
     bool turning;
@@ -55,16 +55,7 @@ struct lane {
     bool gathered;    /* what landed has waited for others long enough */
     bool gives_up;    /* it failed while stopping */
 
-    /* Reading ahead. */
-    bool reading;
-    uv_work_t read_work;
-    struct destination read_as;
-    struct prefetch fresh[BATCH_AHEAD]; /* being read */
-    size_t fresh_n, fresh_room;
-    struct prefetch prefetched[BATCH_AHEAD];
-    size_t prefetched_n;
-    int64_t reads_behind; /* what is read next begins behind this id; -1: the
-                             end of the log is near, nothing is */
+    struct ahead ahead;
 
     /* Resting: nothing can be taken until woken or until a time. */
     bool resting;

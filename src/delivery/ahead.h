@@ -1,0 +1,51 @@
+/* Reading ahead: the events of a lane's next batches, read on the thread pool
+ * while others fly and are settled. A row of batches, each beginning where the
+ * one before it ends; one read at a time. All calls on the loop's thread. */
+#ifndef DELIVERY_AHEAD_H
+#define DELIVERY_AHEAD_H
+
+#include <uv.h>
+
+#include "outbox/batch.h"
+
+struct ahead {
+    struct outbox *box;
+    uv_loop_t *loop;
+    int lane;
+    void (*done)(void *arg); /* a read has ended */
+    void *arg;
+    bool reading;
+    uv_work_t work;
+    struct destination as;              /* for the read under way */
+    struct prefetch fresh[BATCH_AHEAD]; /* being read */
+    size_t fresh_n, fresh_room;
+    struct prefetch row[BATCH_AHEAD]; /* read, not taken yet */
+    size_t n;
+    int64_t behind;     /* what is read next begins behind this id; -1: nothing
+                           is, the end of the log is near */
+    struct batch spare; /* empty: memory for the next one */
+};
+
+void ahead_init(struct ahead *a, struct outbox *box, uv_loop_t *loop, int lane,
+                void (*done)(void *arg), void *arg);
+void ahead_finish(struct ahead *a); /* not while it reads */
+
+/* Where the row begins: behind the batch that was taken last; -1: nowhere. Only
+ * while the row is empty and nothing is read. */
+void ahead_follow(struct ahead *a, int64_t behind);
+
+/* Reads on if there is room and a place to go on from. */
+void ahead_read(struct ahead *a, const struct destination *d);
+
+/* Moves up to most batches of the row to out, in order. How many. */
+size_t ahead_take(struct ahead *a, struct prefetch *out, size_t most);
+
+/* What was read does not follow what was cut. */
+void ahead_forget(struct ahead *a);
+
+/* A batch's memory serves the next one: a body of many pages costs more to get
+ * from the system than to fill. Takes it over if it has none. */
+void ahead_keep_memory(struct ahead *a, struct batch *done);
+void ahead_drop_memory(struct ahead *a);
+
+#endif
