@@ -19,6 +19,7 @@ struct operate_job {
     struct operation *out;
     int64_t now;
     int64_t part; /* of the event that is looked at */
+    int64_t last_id;
     struct membership members;
 };
 
@@ -177,6 +178,31 @@ static enum spool_status find_lane(struct db *db, struct operate_job *j,
     return status;
 }
 
+/* The last of the ids from i on that follow each other without a gap: cut all
+ * at once they are one tile, not one each. With lanes they are not all ours. */
+static int64_t end_of_row(const struct operate_job *j, size_t i)
+{
+    while (j->d->lanes == 1 && i + 1 < j->n && j->ids[i + 1] == j->ids[i] + 1 &&
+           j->ids[i + 1] <= j->last_id) {
+        i++;
+    }
+    return j->ids[i];
+}
+
+/* Behind the cursor it waits anyway, unless it is held. */
+static enum spool_status replay_uncut(struct db *db, struct operate_job *j,
+                                      int64_t id, struct spool_error *err)
+{
+    int64_t held;
+    enum spool_status status = hold_next_event(db, id, &held, err);
+    if (status == SPOOL_OK && held == id) {
+        j->out->changed++;
+        return hold_release_event(db, id, j->part, j->now, err);
+    }
+    j->out->skipped_state++;
+    return status;
+}
+
 static enum spool_status operate_on(struct db *db, struct operate_job *j,
                                     size_t i, size_t *n,
                                     struct spool_error *err)
@@ -191,10 +217,9 @@ static enum spool_status operate_on(struct db *db, struct operate_job *j,
     }
     status = tile_at(db, j, j->ids[i], &found, &t, err);
     if (status == SPOOL_OK && !found && j->action == ACTION_PURGE) {
-        status = cut_up_to(db, j, j->ids[i], &t, err);
+        status = cut_up_to(db, j, end_of_row(j, i), &t, err);
     } else if (status == SPOOL_OK && !found) {
-        j->out->skipped_state++; /* it waits behind the cursor */
-        return SPOOL_OK;
+        return replay_uncut(db, j, j->ids[i], err);
     }
     if (status != SPOOL_OK) {
         return status;
@@ -221,6 +246,9 @@ static enum spool_status run_operation(struct db *db, void *arg,
     j->now = outbox_now(j->box);
     enum spool_status status =
         membership_open(&j->members, j->box, j->d, 0, err);
+    if (status == SPOOL_OK) {
+        status = db_number(db, err, 0, &j->last_id, STATEMENT_LAST_ID, "");
+    }
     for (size_t i = 0, n; status == SPOOL_OK && i < j->n; i += n) {
         status = operate_on(db, j, i, &n, err);
     }

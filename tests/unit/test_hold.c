@@ -127,6 +127,13 @@ static void an_operator_lets_it_go_or_takes_it_out(void **state)
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
     put(f, 1, false, true); /* lets nothing go that was taken out */
     expect(f, 4, "dggp");
+    static const int64_t fifth[] = {5};
+    put(f, 1, true, false);
+    expect(f, 5, "dggph"); /* not cut yet */
+    assert_int_equal(
+        operate_replay(f->box, &f->d, fifth, 1, "a test", &op, &err), SPOOL_OK);
+    assert_int_equal(op.changed, 1);
+    expect(f, 5, "dggpp");
 }
 
 #define TEST(name)                                                             \

@@ -48,6 +48,14 @@ static void replay_cuts_its_events_out_of_what_was_delivered(void **state)
     expect_states(f, 10, "ddddrrrrpp");
 }
 
+static bool same_batch(void *arg, const struct event_record *e)
+{
+    int64_t *batch = arg;
+    assert_true(*batch == 0 || *batch == e->batch);
+    *batch = e->batch;
+    return true;
+}
+
 static void dead_events_that_are_replayed_share_batches(void **state)
 {
     struct fixture *f = *state;
@@ -120,6 +128,30 @@ static void purge_takes_waiting_events_out_and_leaves_the_rest(void **state)
     assert_int_equal(turn.batches[0].n, 2);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
     expect_states(f, 12, "dddddgdddgdd");
+}
+
+static void a_purge_behind_the_cursor_is_one_tile(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct turn turn;
+    static const int64_t ids[] = {3, 4, 5, 6, 7, 8};
+    fixture_put(f, 7);
+    assert_int_equal(operate_purge(f->box, &f->d, ids, 6, "a test", &op, &err),
+                     SPOOL_OK);
+    assert_int_equal(op.changed, 5);
+    assert_int_equal(op.skipped_gone, 1);
+    expect_states(f, 7, "ppggggg");
+    struct event_range range = {.lo = 3, .hi = 7};
+    int64_t batch = 0;
+    assert_int_equal(
+        inspect_events(f->box, &f->d, &range, same_batch, &batch, &err),
+        SPOOL_OK);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].n, 2);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect_states(f, 7, "ddggggg");
 }
 
 static void a_batch_in_flight_is_left_alone(void **state)
@@ -217,6 +249,7 @@ int main(void)
         TEST(replay_cuts_its_events_out_of_what_was_delivered),
         TEST(dead_events_that_are_replayed_share_batches),
         TEST(purge_takes_waiting_events_out_and_leaves_the_rest),
+        TEST(a_purge_behind_the_cursor_is_one_tile),
         TEST(a_batch_in_flight_is_left_alone),
         TEST(a_listing_looks_only_at_the_states_asked_for),
         TEST(every_request_of_an_event_is_told),
