@@ -130,3 +130,16 @@ load spoolctl
     [[ "$output" != *TOP-SECRET* ]]
     absent TOP-SECRET spool
 }
+
+@test "what is delivered leaves the file, and the sums stay" {
+    sandbox
+    shop
+    many 2000 | ctl -q put >/dev/null
+    ctl -q flush --keep 0s
+    [ "$(ctl -q --json ls | wc -l)" = 0 ]
+    [ "$(ctl -q --json status | jq '.destinations[0].delivered')" = 2000 ]
+    run ctl -q verify
+    [ "$status" -eq 0 ]
+    run ctl -q put - <<<"$(event PAGE_VIEW u s)"
+    [ "$output" = 2001 ]
+}

@@ -61,6 +61,8 @@ const struct option_rule option_rules[OPTIONS] = {
                       "waiting is the first five"},
     [OPTION_STRICT] = {"strict", NULL,
                        "take only what the API's guide allows (the default)"},
+    [OPTION_KEEP] = {"keep", "DURATION",
+                     "keep delivered events that long (24h)"},
     [OPTION_TIMEOUT] = {"timeout", "DURATION", "give up after that long"},
     [OPTION_UNTIL] = {"until", "T", "accepted at T or before"},
     [OPTION_URL] = {"url", "URL",

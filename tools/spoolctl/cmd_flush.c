@@ -221,8 +221,11 @@ enum ending cmd_flush(struct ctl *ctl)
                       .pace_ms = isatty(STDERR_FILENO) ? 1000 : 10000};
     struct spool_flusher_options options;
     struct spool_error err;
-    int64_t timeout_ms = -1;
+    int64_t timeout_ms = -1, keep_ms = -1;
     enum ending ending = ctl_duration(ctl, OPTION_TIMEOUT, 1000, &timeout_ms);
+    if (ending == DONE) {
+        ending = ctl_duration(ctl, OPTION_KEEP, 1000, &keep_ms);
+    }
     if (ending == DONE) {
         ending = ctl_open(ctl, false);
     }
@@ -232,6 +235,7 @@ enum ending cmd_flush(struct ctl *ctl)
     spool_flusher_options_default(&options);
     options.report = report;
     options.arg = &f;
+    options.keep_ms = keep_ms;
     f.said_at = clock_mono_ms(&clock_system);
     enum spool_status status =
         spool_flush(ctl->spool, name, timeout_ms, &options, &err);

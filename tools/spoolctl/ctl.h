@@ -51,6 +51,7 @@ enum option_id {
     OPTION_STATE,
     OPTION_STRICT,
     OPTION_TIMEOUT,
+    OPTION_KEEP,
     OPTION_UNTIL,
     OPTION_URL,
     OPTION_USER,

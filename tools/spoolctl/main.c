@@ -31,7 +31,8 @@ static const enum option_id set_options[] = {DESTINATION_OPTIONS, OPTION_FILTER,
 static const enum option_id rm_options[] = {OPTION_YES, OPTIONS};
 static const enum option_id check_options[] = {OPTION_STRICT, OPTION_RELAXED,
                                                OPTION_CHECK_OFF, OPTIONS};
-static const enum option_id flush_options[] = {OPTION_TIMEOUT, OPTIONS};
+static const enum option_id flush_options[] = {OPTION_TIMEOUT, OPTION_KEEP,
+                                               OPTIONS};
 static const enum option_id ls_options[] = {FILTERS, OPTIONS};
 static const enum option_id show_options[] = {OPTION_DESTINATION,
                                               OPTION_PAYLOAD, OPTIONS};
