@@ -146,8 +146,13 @@ enum spool_status db_open(struct db *db, const char *path,
         status = db_exec(db, pragmas, err);
     }
     if (status == SPOOL_OK) {
-        /* Takes effect on an empty file only: a drained spool can shrink. */
-        status = db_exec(db, "PRAGMA auto_vacuum = INCREMENTAL", err);
+        /* Both take effect on an empty file only. A drained spool can shrink;
+         * and a page holds some twenty events, which are written and read in
+         * half as many calls as with SQLite's 4096. */
+        status = db_exec(db,
+                         "PRAGMA page_size = 8192;"
+                         "PRAGMA auto_vacuum = INCREMENTAL",
+                         err);
     }
     if (status == SPOOL_OK) {
         status = pragma_is(db, "journal_mode = WAL", "wal", err);

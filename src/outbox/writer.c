@@ -5,9 +5,10 @@
 
 #include "base/error.h"
 
-/* A checkpoint costs the writers 7 ms at this size and 26 ms at four times
- * it; a WAL that nobody bounds slows every reader and the next start. */
-#define WAL_FRAMES_MAX 1000
+/* Four megabytes. A checkpoint costs the writers 7 ms at this size and 26 ms at
+ * four times it; a WAL that nobody bounds slows every reader and the next
+ * start. */
+#define WAL_FRAMES_MAX 500
 
 /* How long a leader waits for the threads that came last time. A sync takes
  * ten times as long, and each thread that makes it saves one. */

@@ -13,7 +13,8 @@ double baseline_insert(const char *path, const char *event, size_t len,
     bench_must(sqlite3_open(path, &db) == SQLITE_OK, "a database");
     bench_must(
         sqlite3_exec(db,
-                     "PRAGMA auto_vacuum = INCREMENTAL;"
+                     "PRAGMA page_size = 8192; PRAGMA auto_vacuum = "
+                     "INCREMENTAL; PRAGMA wal_autocheckpoint = 500;"
                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                      "PRAGMA cache_spill = OFF; PRAGMA cache_size = -4096;"
                      "CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)",
