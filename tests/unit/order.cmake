@@ -1,0 +1,1 @@
+unit_test(order LIBRARIES spool_core test_support_outbox)
