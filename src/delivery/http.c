@@ -260,7 +260,7 @@ static enum spool_status check_request(const struct http_request *request,
                           "destination's key and origin");
         }
     }
-    if (request->body_len == 0) {
+    if (request->body != NULL && request->body_len == 0) {
         return failed(err, SPOOL_MISUSE, "a request needs a body");
     }
     return SPOOL_OK;
@@ -289,17 +289,26 @@ static long upload_buffer(size_t body_len)
     return (long)want;
 }
 
-static bool set_request(struct http_post *post, const char *url)
+static bool set_method(struct http_post *post)
 {
-    return SET(URL, url) && SET(POST, 1L) && SET(HTTPHEADER, post->headers) &&
+    if (post->body == NULL) {
+        return SET(HTTPGET, 1L);
+    }
+    return SET(POST, 1L) &&
            SET(POSTFIELDSIZE_LARGE, (curl_off_t)post->body_len) &&
            SET(UPLOAD_BUFFERSIZE, upload_buffer(post->body_len)) &&
            /* No seek callback: see http.h. */
-           SET(READFUNCTION, give_body) && SET(READDATA, post) &&
-           SET(PREREQFUNCTION, allow_request) && SET(PREREQDATA, post) &&
-           SET(HEADERFUNCTION, take_header) && SET(HEADERDATA, post) &&
-           SET(WRITEFUNCTION, take_answer) && SET(WRITEDATA, post) &&
-           SET(ERRORBUFFER, post->words) && SET(PRIVATE, post);
+           SET(READFUNCTION, give_body) && SET(READDATA, post);
+}
+
+static bool set_request(struct http_post *post, const char *url)
+{
+    return SET(URL, url) && SET(HTTPHEADER, post->headers) &&
+           set_method(post) && SET(PREREQFUNCTION, allow_request) &&
+           SET(PREREQDATA, post) && SET(HEADERFUNCTION, take_header) &&
+           SET(HEADERDATA, post) && SET(WRITEFUNCTION, take_answer) &&
+           SET(WRITEDATA, post) && SET(ERRORBUFFER, post->words) &&
+           SET(PRIVATE, post);
 }
 
 /* What is not named here stays off by itself: cookies, .netrc, decompression

@@ -35,8 +35,10 @@ struct http_options {
 struct http_request {
     const char *url;            /* whole, key included; copied */
     const char *const *headers; /* "Name: value", NULL-terminated; copied */
-    const void *body;           /* borrowed until the callback */
-    size_t body_len;            /* more than 0 */
+    const void *body;           /* borrowed until the callback; NULL: a GET,
+                                   which has none and changes nothing there,
+                                   so that it is never TRANSPORT_LOST */
+    size_t body_len;            /* more than 0, unless it is a GET */
 };
 
 /* reply and all it points to is valid during the call only. The post is over:
@@ -54,7 +56,7 @@ enum spool_status http_create(struct uv_loop_s *loop,
 /* Either fails at once and never calls back, or returns OK and calls done
  * exactly once, later, never from inside this call. SPOOL_MISUSE: the URL is
  * none of http or https, or holds a login; a header holds a line break; the
- * body is empty. out may be NULL. */
+ * body is there but empty. out may be NULL. */
 enum spool_status http_post(struct http *h, const struct http_request *request,
                             http_done *done, void *arg, struct http_post **out,
                             struct spool_error *err);

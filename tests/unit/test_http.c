@@ -73,6 +73,39 @@ static void a_request_carries_the_body_and_no_more_headers(void **state)
     assert_string_equal(rogue_request(f->rogue, 0, NULL), want);
 }
 
+static void without_a_body_it_is_a_get(void **state)
+{
+    struct fixture *f = *state;
+    const struct rogue_script scripts[] = {
+        {.answer = OK_ANSWER},
+        {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{",
+         .ends = ROGUE_CLOSE},
+        {.ends = ROGUE_CLOSE}};
+    char want[512];
+    serve(f, scripts, 3);
+    (void)client_start(&f->client, NULL, 0);
+    client_wait(&f->client, 1);
+    assert_int_equal(f->client.reply.transport, TRANSPORT_OK);
+    assert_body(&f->client.reply, "{}");
+    /* Nothing can have been done there, so nothing is lost. */
+    (void)client_start(&f->client, NULL, 0);
+    client_wait(&f->client, 2);
+    assert_int_equal(f->client.reply.transport, TRANSPORT_UNSENT);
+    assert_int_equal(f->client.reply.http, 200);
+    (void)client_start(&f->client, NULL, 0);
+    client_wait(&f->client, 3);
+    assert_int_equal(f->client.reply.transport, TRANSPORT_UNSENT);
+    rogue_stop(f->rogue);
+    (void)snprintf(want, sizeof want,
+                   "GET /add/events/v1.json?apiKey=" CLIENT_KEY " HTTP/1.1\r\n"
+                   "Host: 127.0.0.1:%d\r\n"
+                   "Accept: */*\r\n"
+                   "Content-Type: application/json\r\n"
+                   "Idempotency-Key: k1\r\n\r\n",
+                   rogue_port(f->rogue));
+    assert_string_equal(rogue_request(f->rogue, 0, NULL), want);
+}
+
 static void an_answer_arrives_whole(void **state)
 {
     struct fixture *f = *state;
@@ -574,6 +607,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FACT(a_request_carries_the_body_and_no_more_headers),
+        FACT(without_a_body_it_is_a_get),
         FACT(an_answer_arrives_whole),
         FACT(every_framing_of_an_answer_is_read),
         FACT(a_header_that_comes_twice_counts_as_none),
