@@ -47,3 +47,55 @@ load spoolctl
     run ctl -q --json ls
     [ "$(json .state)" = delivered ]
 }
+
+@test "keys are made here, as many as are asked for" {
+    run ctl keys
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ ^-?[1-9][0-9]*$ ]]
+    run ctl keys 1000 --local
+    [ "$(sort -u <<<"$output" | grep -cE '^-?[1-9][0-9]*$')" -eq 1000 ]
+    run ctl --json keys 2
+    [ "$(json .source)" = $'local\nlocal' ]
+    [[ "$(json .key | head -n 1)" =~ ^-?[1-9][0-9]*$ ]]
+}
+
+@test "keys come from an endpoint, by its URL or a destination's" {
+    sandbox
+    shop
+    run --separate-stderr ctl --json keys 3 --url "http://127.0.0.1:$port"
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    [ "$(json .source | sort | uniq -c | xargs)" = "3 endpoint" ]
+    run ctl --json keys --destination shop
+    [ "$(json .source)" = endpoint ]
+    ctl destination set shop --url "http://127.0.0.1:$port/add/events/v1.json"
+    run ctl --json keys --destination shop
+    [ "$(json .source)" = endpoint ]
+    [ "$(jq -r 'select(.path | startswith("/get")) .origin' log | tail -n 2)" = \
+        $'https://www.example.com\nhttps://www.example.com' ]
+}
+
+@test "keys are made here when the endpoint has none" {
+    sandbox
+    for fault in html garbage cut endless-body deep-json status=503 drop-after; do
+        faults "$fault"
+        run --separate-stderr ctl --json keys 2 --url "http://127.0.0.1:$port"
+        [ "$status" -eq 0 ] || { echo "$fault: $status"; false; }
+        [ "$(json .source)" = $'local\nlocal' ] || { echo "$fault"; false; }
+        [[ "$stderr" == *"; these were made here" ]]
+    done
+    run --separate-stderr ctl keys --url http://127.0.0.1:1
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ ^-?[1-9][0-9]*$ ]]
+}
+
+@test "keys from a wrong place are wrong usage" {
+    ctl -q init
+    for words in 0 1001 -1 x "--url http://example.com" \
+        "--local --url http://127.0.0.1:1" "1 2"; do
+        run ctl keys $words
+        [ "$status" -eq 2 ] || { echo "$words: $status"; false; }
+    done
+    run ctl keys --destination nobody
+    [ "$status" -eq 3 ]
+}

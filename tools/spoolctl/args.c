@@ -37,6 +37,7 @@ const struct option_rule option_rules[OPTIONS] = {
     [OPTION_LANES] = {"lanes", "N",
                       "requests side by side; order is kept per session"},
     [OPTION_LIMIT] = {"limit", "N", "no more than N"},
+    [OPTION_LOCAL] = {"local", NULL, "make them here (the default)"},
     [OPTION_MAX_AGE] = {"max-age", "DURATION",
                         "tolerate waiting events that are younger"},
     [OPTION_NAME] = {"name", "EVENT", "of this event name"},

@@ -13,6 +13,7 @@ enum ending cmd_destination_set(struct ctl *ctl);
 enum ending cmd_flush(struct ctl *ctl);
 enum ending cmd_gate(struct ctl *ctl);
 enum ending cmd_init(struct ctl *ctl);
+enum ending cmd_keys(struct ctl *ctl);
 enum ending cmd_ls(struct ctl *ctl);
 enum ending cmd_pause(struct ctl *ctl);
 enum ending cmd_purge(struct ctl *ctl);

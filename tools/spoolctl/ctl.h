@@ -38,6 +38,7 @@ enum option_id {
     OPTION_KEY,
     OPTION_LANES,
     OPTION_LIMIT,
+    OPTION_LOCAL,
     OPTION_MAX_AGE,
     OPTION_NAME,
     OPTION_ORDER,

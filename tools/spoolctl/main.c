@@ -33,6 +33,8 @@ static const enum option_id check_options[] = {OPTION_STRICT, OPTION_RELAXED,
                                                OPTION_CHECK_OFF, OPTIONS};
 static const enum option_id flush_options[] = {OPTION_TIMEOUT, OPTION_KEEP,
                                                OPTIONS};
+static const enum option_id keys_options[] = {OPTION_URL, OPTION_DESTINATION,
+                                              OPTION_LOCAL, OPTIONS};
 static const enum option_id ls_options[] = {FILTERS, OPTIONS};
 static const enum option_id show_options[] = {OPTION_DESTINATION,
                                               OPTION_PAYLOAD, OPTIONS};
@@ -76,6 +78,11 @@ const struct command commands[] = {
      check_options, 0, ANY, cmd_put},
     {"check", "[FILE...]", "only checks events; needs no spool", NULL,
      check_options, 0, ANY, cmd_check},
+    {"keys", "[COUNT]", "new ids for users and sessions",
+     "COUNT is 1 to 1000, 1 by itself. With --url or --destination the "
+     "endpoint "
+     "is asked; if it gives none they are made here, and stderr says so.",
+     keys_options, 0, 1, cmd_keys},
     {"gate", "", "may I switch off? 0 if all is delivered, else 5", NULL,
      gate_options, 0, 0, cmd_gate},
     {"verify", "", "checks the file and its sums", NULL, NULL, 0, 0,
