@@ -24,6 +24,9 @@ const struct option_rule option_rules[OPTIONS] = {
     [OPTION_CHECK_OFF] = {"check-off", NULL,
                           "ask only for a JSON object with name, userId and "
                           "sessionId"},
+    [OPTION_COLUMN] = {"column", "NAME|N",
+                       "the column of the order numbers, by the name in the "
+                       "first row or counted from 1"},
     [OPTION_DESTINATION] = {"destination", "D", "at this destination only"},
     [OPTION_DRY_RUN] = {"dry-run", NULL, "only count, change nothing"},
     [OPTION_FILTER] = {"filter", "EXPR",
@@ -52,6 +55,8 @@ const struct option_rule option_rules[OPTIONS] = {
                        "with this in the reason or code of its last answer"},
     [OPTION_RELAXED] = {"relaxed", NULL,
                         "also take what the official clients really send"},
+    [OPTION_REVERSE] = {"reverse", NULL,
+                        "also list the purchases that the file does not name"},
     [OPTION_SESSION] = {"session", "S", "of this sessionId"},
     [OPTION_SINCE] = {"since", "T",
                       "accepted at T or later: RFC 3339, 2h (ago), 'yesterday "

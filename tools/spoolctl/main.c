@@ -39,6 +39,9 @@ static const enum option_id ls_options[] = {FILTERS, OPTIONS};
 static const enum option_id show_options[] = {OPTION_DESTINATION,
                                               OPTION_PAYLOAD, OPTIONS};
 static const enum option_id why_options[] = {OPTION_DESTINATION, OPTIONS};
+static const enum option_id order_options[] = {OPTION_DESTINATION, OPTIONS};
+static const enum option_id reconcile_options[] = {
+    OPTION_DESTINATION, OPTION_COLUMN, OPTION_REVERSE, OPTIONS};
 static const enum option_id operate_options[] = {
     FILTERS, OPTION_ALL, OPTION_DRY_RUN, OPTION_YES, OPTIONS};
 static const enum option_id gate_options[] = {OPTION_MAX_AGE, OPTIONS};
@@ -55,6 +58,13 @@ const struct command commands[] = {
      NULL, ls_options, 0, 0, cmd_ls},
     {"show", "ID", "an event and every attempt to deliver it", NULL,
      show_options, 1, 1, cmd_show},
+    {"order", "NUMBER...", "was order 4711 delivered?",
+     "Exit 0 when all are delivered, 3 when one was never put, else 5.",
+     order_options, 1, ANY, cmd_order},
+    {"reconcile", "FILE|-", "which orders of a file are not delivered",
+     "FILE has an order number a line, or is CSV. Exit 0 when all are "
+     "delivered, 3 when the file has none, else 5.",
+     reconcile_options, 1, 1, cmd_reconcile},
     {"replay", "ID...|-|FILTER...|--all",
      "delivers again what is dead or delivered",
      "Filters without --state, and --all, select dead events; delivered ones "

@@ -1,0 +1,72 @@
+#include "orders.h"
+
+#include <stdlib.h>
+
+enum ending orders_open(struct ctl *ctl, struct orders *out)
+{
+    struct spool_error err;
+    *out = (struct orders){0};
+    if (order_book_open(ctl->box, ctl_value(ctl, OPTION_DESTINATION),
+                        &out->book, &err) != SPOOL_OK) {
+        return ctl_failed(&err);
+    }
+    out->width = order_book_width(out->book);
+    out->records = calloc(ORDERS_PAGE, sizeof *out->records);
+    out->places = calloc(ORDERS_PAGE * out->width, sizeof *out->places);
+    if (out->records == NULL || out->places == NULL) {
+        ctl_warn("out of memory");
+        return FAILED;
+    }
+    return DONE;
+}
+
+void orders_finish(struct orders *o)
+{
+    order_book_close(o->book);
+    free(o->records);
+    free(o->places);
+    *o = (struct orders){0};
+}
+
+enum ending orders_find(struct orders *o, const char *const *numbers, size_t n)
+{
+    struct spool_error err;
+    if (order_find(o->book, numbers, n, o->records, o->places, &err) !=
+        SPOOL_OK) {
+        (void)ctl_failed(&err);
+        return FAILED;
+    }
+    return DONE;
+}
+
+const struct order_place *orders_places(const struct orders *o, size_t i)
+{
+    return o->places + i * o->width;
+}
+
+struct json_object *orders_json(const struct orders *o, const char *number,
+                                size_t i, size_t at)
+{
+    static const struct order_place nowhere;
+    const struct order_record *r = &o->records[i];
+    const struct order_place *p =
+        r->known ? orders_places(o, i) + at : &nowhere;
+    struct json_object *line = json_make();
+    json_add_text(line, "number", number);
+    if (r->known) {
+        json_add_number(line, "id", r->id);
+    } else {
+        json_add(line, "id", NULL);
+    }
+    json_add_text(line, "destination",
+                  r->known ? order_book_name(o->book, at) : "");
+    json_add_text(line, "state", r->known ? order_place_state(p) : "missing");
+    json_add_time(line, "accepted_ms", r->at);
+    json_add_time(line, "delivered_ms", p->delivered_at);
+    json_add_text(line, "total", r->total);
+    json_add_text(line, "currency", r->currency);
+    json_add_text(line, "digest", r->digest);
+    json_add_text(line, "code", p->code);
+    json_add_text(line, "reason", p->reason);
+    return line;
+}
