@@ -81,6 +81,10 @@ static void reply_arrived(void *arg, const struct reply *reply)
                                .curl = reply->curl,
                                .duration_ms = reply->duration_ms};
     land(f);
+    if (f->options->landed != NULL && f->s.outcome == OUTCOME_DELIVERED) {
+        f->options->landed(f->options->landed_arg, f->destination, &f->batch,
+                           reply);
+    }
     f->done(f->arg);
 }
 

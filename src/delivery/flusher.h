@@ -41,6 +41,12 @@ struct flusher_options {
     void (*idle)(void *arg);
     void (*report)(void *arg, const struct spool_report *report);
     void *arg;
+    /* NULL, or called for each batch that arrived, as soon as the answer is
+     * here and before it is settled. On the loop's thread; all is borrowed for
+     * the call, which must not block. */
+    void (*landed)(void *landed_arg, const struct destination *d,
+                   const struct batch *b, const struct reply *reply);
+    void *landed_arg;
     struct http_options http;
     int64_t stop_grace_ms; /* for requests under way when it is stopped */
     int64_t keep_ms; /* delivered events stay in the log; -1: the default. In

@@ -14,6 +14,7 @@
 #include "delivery/flusher.h"
 #include "outbox/inspect.h"
 #include "outbox/retain.h"
+#include "spool/answers.h"
 #include "spool/handle.h"
 
 #define STOP_GRACE_MS 5000
@@ -53,6 +54,8 @@ static struct flusher_options options_for(struct spool *spool,
         .sender = &sender_http,
         .report = o->report,
         .arg = o->arg,
+        .landed = answers_land,
+        .landed_arg = spool_answers(spool),
         .http = {.connect_timeout_ms = (long)o->connect_timeout_ms,
                  .total_timeout_ms = (long)o->request_timeout_ms,
                  .idle_max_s = IDLE_CONNECTION_S},

@@ -6,7 +6,10 @@
 #include "outbox/outbox.h"
 #include "spool/spool.h"
 
-/* Borrowed; lives as long as the spool. */
+struct answers;
+
+/* Borrowed; live as long as the spool. */
 struct outbox *spool_outbox(struct spool *spool);
+struct answers *spool_answers(struct spool *spool);
 
 #endif

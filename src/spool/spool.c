@@ -11,6 +11,7 @@
 #include "events/event.h"
 #include "events/filter.h"
 #include "outbox/inspect.h"
+#include "spool/answers.h"
 #include "spool/handle.h"
 
 /* Events of one transaction of spool_put_many. Their pages stay in memory until
@@ -23,6 +24,7 @@
 
 struct spool {
     struct outbox *box;
+    struct answers *answers;
     enum spool_check check;
     int64_t next_page_ms;
 };
@@ -58,7 +60,10 @@ enum spool_status spool_open(const struct spool_options *options,
                              struct spool **out, struct spool_error *err)
 {
     struct spool *spool = calloc(1, sizeof *spool);
-    if (spool == NULL) {
+    struct answers *answers = answers_create();
+    if (spool == NULL || answers == NULL) {
+        answers_destroy(answers);
+        free(spool);
         return failed(err, SPOOL_NO_MEMORY, "out of memory");
     }
     struct outbox_options box = {
@@ -66,10 +71,12 @@ enum spool_status spool_open(const struct spool_options *options,
         .create = options->create != 0,
         .filters = {compile_filter, takes, release_filter},
     };
+    spool->answers = answers;
     spool->check = options->check;
     spool->next_page_ms = options->next_page_ms;
     enum spool_status status = outbox_open(&box, &spool->box, err);
     if (status != SPOOL_OK) {
+        answers_destroy(answers);
         free(spool);
         return status;
     }
@@ -81,6 +88,7 @@ void spool_close(struct spool *spool)
 {
     if (spool != NULL) {
         outbox_close(spool->box);
+        answers_destroy(spool->answers);
         free(spool);
     }
 }
@@ -88,6 +96,11 @@ void spool_close(struct spool *spool)
 struct outbox *spool_outbox(struct spool *spool)
 {
     return spool->box;
+}
+
+struct answers *spool_answers(struct spool *spool)
+{
+    return spool->answers;
 }
 
 static enum event_mode mode_of(enum spool_check check)
