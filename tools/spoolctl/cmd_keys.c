@@ -85,7 +85,7 @@ enum ending cmd_keys(struct ctl *ctl)
     struct endpoint endpoint = {0};
     struct destination d;
     struct spool_error err;
-    size_t n;
+    size_t n = 0;
     enum ending ending = read_count(ctl, &n);
     if (ending == DONE) {
         ending = choose(ctl, &d, &endpoint);
