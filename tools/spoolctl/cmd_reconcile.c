@@ -1,6 +1,7 @@
 /* A file of order numbers against the spool: which were never put, wait, are
  * dead, were delivered. The file is streamed; what is kept of it is a digest of
  * each number. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,8 @@ static enum ending read_file(struct reconcile *r)
 
 /* ---- what the file does not name ---- */
 
+static_assert(ORDER_NUMBER_SIZE <= COLUMN_VALUE_MAX, "a number fits a line");
+
 static enum ending take_unnamed(struct reconcile *r, const char *number)
 {
     r->unnamed++;
@@ -162,7 +165,7 @@ static enum ending take_unnamed(struct reconcile *r, const char *number)
     if (r->unnamed == 1 && !r->ctl->json) {
         (void)printf("\nin the spool, and not in %s:\n", r->column.file);
     }
-    (void)snprintf(r->text[r->n], sizeof r->text[r->n], "%s", number);
+    memcpy(r->text[r->n], number, strlen(number) + 1);
     r->numbers[r->n] = r->text[r->n];
     r->lines[r->n++] = 0;
     return r->n == ORDERS_PAGE ? take_page(r, false) : DONE;
