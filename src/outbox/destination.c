@@ -211,8 +211,14 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
     if (status == SPOOL_OK) {
         status = db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
     }
+    int64_t dropped = 0;
+    if (status == SPOOL_OK) {
+        status = db_number(db, err, 0, &dropped, STATEMENT_DROPPED_TO, "");
+    }
     if (d->base < 0) {
         d->base = last;
+    } else if (d->base < dropped) {
+        d->base = dropped; /* before that the log is not whole any more */
     }
     d->since = outbox_now(c->box);
     if (status == SPOOL_OK) {

@@ -54,8 +54,9 @@ void destination_default(struct destination *d);
 
 const char *destination_state_name(enum destination_state state);
 
-/* d->base < 0 means "from now on". Sets d->id. SPOOL_EXISTS when the name is
- * taken, SPOOL_MISUSE with a sentence for a value out of range. */
+/* d->base < 0 means "from now on"; the beginning is where retention has left
+ * the log whole. Sets d->id. SPOOL_EXISTS when the name is taken, SPOOL_MISUSE
+ * with a sentence for a value out of range. */
 enum spool_status destination_add(struct outbox *box, struct destination *d,
                                   struct spool_error *err);
 

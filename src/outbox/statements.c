@@ -147,7 +147,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "uncertain = ?5, unknown = ?6, next_at = ?7, changed_at = ?8, "
         "code = ?9, reason = ?10 WHERE id = ?1",
     [STATEMENT_TILE_BY_ID] =
-        "SELECT " TILE ", code, reason FROM spool_batch WHERE id = ?1",
+        "SELECT " TILE ", code, reason, changed_at FROM spool_batch "
+        "WHERE id = ?1",
     [STATEMENT_TILE_HEAD] =
         "SELECT " TILE " FROM spool_batch "
         "WHERE destination = ?1 AND lane = ?2 AND state IN " WAITING
@@ -191,18 +192,21 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 
     /* The first event from an id on, if it was accepted long enough ago and
-     * every lane has cut past it. */
+     * some lane has cut past it. */
     [STATEMENT_RETAIN_FIRST] =
         "SELECT id FROM (SELECT id, at FROM spool_event WHERE id >= ?1 "
         "ORDER BY id LIMIT 1) WHERE at <= ?2 "
-        "AND id <= (SELECT min(cursor) FROM spool_lane)",
+        "AND id <= (SELECT max(cursor) FROM spool_lane)",
+    /* Where a filter passed over events of the tile, this may be one: it is not
+     * called delivered then. */
     [STATEMENT_RETAIN_STAMP_ORDERS] =
         "UPDATE spool_order SET delivered_at = (SELECT max(b.changed_at) "
         "FROM spool_event AS e JOIN spool_destination AS d "
         "JOIN spool_batch AS b ON " TILE_OF(
             "b", "e",
             "d") " "
-                 "WHERE e.id = spool_order.event AND b.state = 'delivered') "
+                 "WHERE e.id = spool_order.event AND b.state = 'delivered' "
+                 "AND (d.filter IS NULL OR b.passed = 0)) "
                  "WHERE event IN (SELECT e.id FROM spool_event AS e "
                  "WHERE e.id BETWEEN ?1 AND ?2 AND " SETTLED("e") ")",
     [STATEMENT_RETAIN_DROP] =

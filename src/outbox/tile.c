@@ -142,6 +142,7 @@ enum spool_status tile_set(struct db *db, const struct tile *t, int64_t now,
 struct last_words {
     char code[64];
     char reason[DESTINATION_REASON_SIZE];
+    int64_t at;
 };
 
 static enum spool_status read_last_words(struct db *db, int64_t tile,
@@ -154,6 +155,7 @@ static enum spool_status read_last_words(struct db *db, int64_t tile,
     if (status == SPOOL_OK && row) {
         db_copy_text(s, 13, words->code, sizeof words->code);
         db_copy_text(s, 14, words->reason, sizeof words->reason);
+        words->at = sqlite3_column_int64(s, 15);
         (void)sqlite3_reset(s);
     }
     return status;
@@ -165,7 +167,7 @@ enum spool_status tile_split(struct db *db, struct rng *rng, int64_t now,
                              struct spool_error *err)
 {
     assert(t->lo <= id && id < t->hi);
-    struct last_words words = {"", ""};
+    struct last_words words = {.at = now};
     int64_t events, passed;
     enum spool_status status = read_last_words(db, t->id, &words, err);
     if (status == SPOOL_OK) {
@@ -188,7 +190,8 @@ enum spool_status tile_split(struct db *db, struct rng *rng, int64_t now,
     status = db_run(db, err, STATEMENT_TILE_RANGE, "iiiit", t->id, t->hi,
                     t->events, t->passed, t->key);
     if (status == SPOOL_OK) {
-        status = tile_insert(db, right, now, words.code, words.reason, err);
+        status =
+            tile_insert(db, right, words.at, words.code, words.reason, err);
     }
     return status;
 }

@@ -160,6 +160,42 @@ static void every_destination_must_have_it(void **state)
     assert_int_equal(events_in_log(f), 2);
 }
 
+static void a_new_destination_begins_where_the_log_is_whole(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct sums sums;
+    struct destination late = f->d;
+    fixture_put(f, 6);
+    deliver_all(f);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    fixture_put(f, 2);
+    (void)snprintf(late.name, sizeof late.name, "late");
+    late.base = 0;
+    assert_int_equal(destination_add(f->box, &late, &err), SPOOL_OK);
+    assert_int_equal(late.base, 6);
+    assert_int_equal(inspect_sums(f->box, &late, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.accepted, 2);
+    fixture_verify(f);
+}
+
+static void a_lane_without_events_keeps_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    int64_t left;
+    assert_int_equal(destination_remove(f->box, "shop", &left, &err), SPOOL_OK);
+    f->d.lanes = 3;
+    f->d.base = 0;
+    assert_int_equal(destination_add(f->box, &f->d, &err), SPOOL_OK);
+    fixture_put(f, 6); /* all of lane 0 */
+    deliver_all(f);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 0);
+}
+
 static void the_file_shrinks_and_tiles_are_joined(void **state)
 {
     struct fixture *f = *state;
@@ -212,6 +248,8 @@ int main(void)
         TEST(ids_go_on_when_the_log_is_empty),
         TEST(what_waits_or_is_dead_stays),
         TEST(every_destination_must_have_it),
+        TEST(a_new_destination_begins_where_the_log_is_whole),
+        TEST(a_lane_without_events_keeps_nothing),
         TEST(the_file_shrinks_and_tiles_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
