@@ -74,6 +74,12 @@ static void note_report(void *arg, const struct spool_report *report)
 void scene_start(struct scene *s, const char *faults, int lanes,
                  int batch_events)
 {
+    scene_start_in(s, NULL, faults, lanes, batch_events);
+}
+
+void scene_start_in(struct scene *s, const char *place, const char *faults,
+                    int lanes, int batch_events)
+{
     struct spool_options options;
     struct spool_error err;
     memset(s, 0, sizeof *s);
@@ -81,7 +87,8 @@ void scene_start(struct scene *s, const char *faults, int lanes,
     (void)pthread_cond_init(&s->changed, NULL);
     s->checker = checker_create();
     fixture_make_folder(s->folder);
-    (void)snprintf(s->path, sizeof s->path, "%s/outbox.db", s->folder);
+    (void)snprintf(s->path, sizeof s->path, "%s/outbox.db",
+                   place != NULL ? place : s->folder);
     (void)snprintf(s->log, sizeof s->log, "%s/endpoint.log", s->folder);
     start_sandbox(s, faults);
     spool_options_default(&options);
@@ -151,6 +158,13 @@ static char *make_event(const char *who, int sessions, int n, bool bad)
     return json;
 }
 
+static enum checker_answer answer_of(enum spool_status status)
+{
+    return status == SPOOL_OK        ? CHECKER_ACCEPTED
+           : status == SPOOL_UNKNOWN ? CHECKER_UNKNOWN
+                                     : CHECKER_REFUSED;
+}
+
 static void tell_answers(struct scene *s, const struct spool_event *events,
                          const struct spool_receipt *receipts, size_t n)
 {
@@ -159,41 +173,56 @@ static void tell_answers(struct scene *s, const struct spool_event *events,
         char mark[64];
         assert_true(
             checker_mark(events[i].json, events[i].len, mark, sizeof mark));
-        checker_answer(s->checker, mark, CHECKER_ACCEPTED, receipts[i].id);
+        checker_answer(s->checker, mark, answer_of(receipts[i].status),
+                       receipts[i].id);
+        s->put += receipts[i].status == SPOOL_OK;
     }
-    s->put += (long)n;
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-static void put_group(struct scene *s, struct spool_event *events, size_t n)
+static enum spool_status put_group(struct scene *s, struct spool_event *events,
+                                   size_t n, struct spool_error *err)
 {
     struct spool_receipt receipts[GROUP];
-    struct spool_error err;
     (void)pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < n; i++) {
         checker_attempt(s->checker, events[i].json, events[i].len);
     }
     (void)pthread_mutex_unlock(&s->lock);
-    must(spool_put_many(s->spool, events, n, NULL, receipts, &err), &err);
+    enum spool_status status =
+        spool_put_many(s->spool, events, n, NULL, receipts, err);
     tell_answers(s, events, receipts, n);
     for (size_t i = 0; i < n; i++) {
         char *json;
         memcpy(&json, &events[i].json, sizeof json); /* ours, made above */
         free(json);
     }
+    return status;
+}
+
+enum spool_status scene_try(struct scene *s, const char *who, int first, int n)
+{
+    struct spool_event events[GROUP];
+    assert_in_range(n, 1, GROUP);
+    for (int i = 0; i < n; i++) {
+        const char *json = make_event(who, 5, first + i, false);
+        events[i] = (struct spool_event){.json = json, .len = strlen(json)};
+    }
+    return put_group(s, events, (size_t)n, NULL);
 }
 
 void scene_put(struct scene *s, const char *who, int sessions, int n,
                const int *bad)
 {
     struct spool_event events[GROUP];
+    struct spool_error err;
     size_t waiting = 0;
     for (int i = 0; i < n; i++) {
         const char *json = make_event(who, sessions, i, is_bad(bad, i));
         events[waiting++] =
             (struct spool_event){.json = json, .len = strlen(json)};
         if (waiting == GROUP || i == n - 1) {
-            put_group(s, events, waiting);
+            must(put_group(s, events, waiting, &err), &err);
             waiting = 0;
         }
     }

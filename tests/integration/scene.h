@@ -41,6 +41,10 @@ int scene_teardown(void **state);
 void scene_start(struct scene *s, const char *faults, int lanes,
                  int batch_events);
 
+/* The same with the spool in a folder of the caller's, which stays. */
+void scene_start_in(struct scene *s, const char *place, const char *faults,
+                    int lanes, int batch_events);
+
 /* Stops what runs and frees everything; the scene can be started anew. Safe
  * twice. */
 void scene_end(struct scene *s);
@@ -51,6 +55,11 @@ void scene_end(struct scene *s);
  * them need names of their own. */
 void scene_put(struct scene *s, const char *who, int sessions, int n,
                const int *bad);
+
+/* One call that puts n events (at most 100), the first of them number first of
+ * who's; returns its answer. The checker takes what failed as refused, but for
+ * SPOOL_UNKNOWN. */
+enum spool_status scene_try(struct scene *s, const char *who, int first, int n);
 
 /* Flushes in the foreground until nothing is left to be sent. */
 void scene_flush(struct scene *s);
