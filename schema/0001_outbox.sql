@@ -97,12 +97,15 @@ CREATE UNIQUE INDEX spool_batch_tile ON spool_batch (destination, lane, lo);
 CREATE INDEX spool_batch_waiting ON spool_batch (destination, lane, lo)
     WHERE state IN ('pending', 'sending', 'retrying', 'uncertain');
 
--- Events that wait for the next page of their session. Their place in the log
--- stays; once the log is cut past one it is a tile of its own, `held`.
+-- Events that are not to be sent for now. Their place in the log stays; once the
+-- log is cut past one it is a tile of its own.
+--   held        waits for the next page of its session, or until its time
+--   quarantined was refused by the check and is kept: dead, until it is replayed
 CREATE TABLE spool_hold (
-    event INTEGER PRIMARY KEY,
-    part  INTEGER NOT NULL,  -- released by a page view of this part
-    until INTEGER NOT NULL   -- or at this time
+    event  INTEGER PRIMARY KEY,
+    part   INTEGER NOT NULL,  -- released by a page view of this part
+    until  INTEGER,           -- or at this time; NULL: quarantined
+    reason TEXT               -- why it is quarantined
 ) STRICT;
 
 CREATE INDEX spool_hold_part ON spool_hold (part);
@@ -169,6 +172,7 @@ CREATE TABLE spool_audit (
 CREATE VIEW spool_event_state AS
 SELECT e.id, d.name AS destination,
        coalesce(b.state, CASE WHEN h.event IS NULL THEN 'pending'
+                              WHEN h.until IS NULL THEN 'dead'
                               ELSE 'held' END) AS state,
        e.at, e.part % d.lanes AS lane, b.id AS batch, b.attempts, b.uncertain,
        b.next_at, b.code, b.reason
@@ -199,7 +203,8 @@ WITH last (id) AS (
         sum(passed) AS passed, sum(events + passed) AS seen
     FROM spool_batch GROUP BY destination
 ), holds AS (
-    SELECT l.destination, count(*) AS held
+    SELECT l.destination, count(h.until) AS held,
+        count(*) - count(h.until) AS dead
     FROM spool_hold AS h
     JOIN spool_destination AS d ON h.event > d.base
     JOIN spool_lane AS l ON l.destination = d.id AND l.lane = h.part % d.lanes
@@ -209,12 +214,12 @@ WITH last (id) AS (
 SELECT d.id AS destination, d.name,
     last.id - d.base AS accepted,
     last.id - d.base - coalesce(t.seen, 0) + coalesce(t.cut, 0)
-        - coalesce(h.held, 0) AS pending,
+        - coalesce(h.held + h.dead, 0) AS pending,
     coalesce(t.sending, 0) AS sending,
     coalesce(t.retrying, 0) AS retrying,
     coalesce(t.uncertain, 0) AS uncertain,
     coalesce(t.delivered, 0) AS delivered,
-    coalesce(t.dead, 0) AS dead,
+    coalesce(t.dead, 0) + coalesce(h.dead, 0) AS dead,
     coalesce(t.purged, 0) AS purged,
     coalesce(t.held, 0) + coalesce(h.held, 0) AS held,
     coalesce(t.passed, 0) AS passed

@@ -35,7 +35,8 @@ extern "C" {
     X(TIMEOUT, 14, "the time given was over")                                  \
     X(UNFINISHED, 15, "some events are still undelivered")                     \
     X(DUPLICATE, 16, "the key is known with the same bytes; it is the first")  \
-    X(CONFLICT, 17, "the key is known with other bytes; nothing was stored")
+    X(CONFLICT, 17, "the key is known with other bytes; nothing was stored")   \
+    X(QUARANTINED, 18, "the event was refused and is kept aside, dead")
 
 enum spool_status {
 #define SPOOL_STATUS_ENUM(name, value, text) SPOOL_##name = (value),

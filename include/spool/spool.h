@@ -32,6 +32,13 @@ enum spool_check {
                             userId and sessionId that are not empty */
 };
 
+/* What is done with an event that the check refuses. */
+enum spool_refused {
+    SPOOL_REJECT,    /* nothing of it is stored */
+    SPOOL_QUARANTINE /* it is stored, dead, with the reason: to be looked at,
+                        and sent if an operator replays it */
+};
+
 struct spool_options {
     const char *path; /* of the outbox file; copied */
     int create;       /* make it if missing, 0600 in a folder 0700 */
@@ -57,6 +64,7 @@ SPOOL_EXPORT void spool_close(struct spool *spool);
 
 struct spool_put_options {
     enum spool_check check;
+    enum spool_refused refused;
     /* Dedupe key, at most 255 bytes, borrowed; NULL: the orderNo of a purchase
      * is its key, other events have none. A second put with the same key and
      * the same bytes answers DUPLICATE with the first event's id. */
@@ -65,11 +73,12 @@ struct spool_put_options {
 
 /* What became of one event. */
 struct spool_receipt {
-    enum spool_status status; /* OK, DUPLICATE, CONFLICT, INVALID, or why
-                                 nothing was stored */
-    int64_t id; /* with OK: ascending from 1, never reused; with DUPLICATE and
+    enum spool_status status; /* OK, DUPLICATE, CONFLICT, INVALID, QUARANTINED,
+                                 or why nothing was stored */
+    int64_t id; /* with OK and QUARANTINED: ascending from 1, never reused; with
+                   DUPLICATE and
                    CONFLICT: of the event that had the key first */
-    /* Set with INVALID and CONFLICT: */
+    /* Set with INVALID, QUARANTINED and CONFLICT: */
     const char *fault; /* ok missing type enum format syntax limit conflict;
                           static */
     size_t offset;     /* of the byte at fault in the event */
@@ -99,8 +108,8 @@ struct spool_event {
  * event that is refused does not stop the others: receipts (n of them, the
  * caller's) say what became of each. options->key is not looked at. SPOOL_OK
  * when every event was accepted or a duplicate, SPOOL_INVALID when all but
- * refused ones were, else the first failure of the store, behind which nothing
- * more was tried. */
+ * refused ones were (quarantined ones included), else the first failure of the
+ * store, behind which nothing more was tried. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_put_many(struct spool *spool, const struct spool_event *events, size_t n,
                const struct spool_put_options *options,

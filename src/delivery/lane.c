@@ -181,6 +181,7 @@ static void turn_failed(struct lane *lane)
     case SPOOL_UNFINISHED:
     case SPOOL_DUPLICATE:
     case SPOOL_CONFLICT:
+    case SPOOL_QUARANTINED:
         flusher_fails(lane->f, &lane->error);
         break;
     }

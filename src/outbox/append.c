@@ -76,9 +76,10 @@ static enum spool_status write_event(struct db *db, struct append *a,
         status = db_run(db, err, STATEMENT_EVENT_INSERT, "iiiib", e->id, a->now,
                         (int64_t)e->part, (int64_t)crc, e->body, e->len);
     }
-    if (status == SPOOL_OK && e->hold_until > 0) {
-        status = db_run(db, err, STATEMENT_HOLD_INSERT, "iii", e->id,
-                        (int64_t)e->part, e->hold_until);
+    if (status == SPOOL_OK && (e->hold_until > 0 || e->quarantine != NULL)) {
+        status = db_run(
+            db, err, STATEMENT_HOLD_INSERT, "iiit", e->id, (int64_t)e->part,
+            e->quarantine != NULL ? 0 : e->hold_until, e->quarantine);
     }
     return status;
 }

@@ -1,7 +1,5 @@
 #include "outbox/hold.h"
 
-#include <stdbool.h>
-
 /* A hold that ends later than this was written by a clock that was wrong. */
 #define HOLD_MAX_MS ((int64_t)24 * 60 * 60 * 1000)
 
@@ -67,4 +65,31 @@ enum spool_status hold_next_event(struct db *db, int64_t id, int64_t *out,
                                   struct spool_error *err)
 {
     return db_number(db, err, INT64_MAX, out, STATEMENT_HOLD_NEXT, "i", id);
+}
+
+enum spool_status hold_look_up(struct db *db, int64_t event, bool *quarantined,
+                               char *reason, size_t size,
+                               struct spool_error *err)
+{
+    bool row;
+    sqlite3_stmt *s = db_query(db, STATEMENT_HOLD_GET, "i", event);
+    enum spool_status status = db_row(db, s, &row, err);
+    *quarantined = false;
+    reason[0] = '\0';
+    if (status == SPOOL_OK && row) {
+        *quarantined = sqlite3_column_int(s, 0) != 0;
+        db_copy_text(s, 1, reason, size);
+        (void)sqlite3_reset(s);
+    }
+    return status;
+}
+
+enum spool_status hold_any_quarantined(struct db *db, int64_t behind, bool *any,
+                                       struct spool_error *err)
+{
+    int64_t found = 0;
+    enum spool_status status =
+        db_number(db, err, 0, &found, STATEMENT_HOLD_QUARANTINED, "i", behind);
+    *any = found != 0;
+    return status;
 }

@@ -21,6 +21,16 @@ enum spool_status hold_release_due(struct db *db, int64_t now,
 enum spool_status hold_next_at(struct db *db, int64_t *out,
                                struct spool_error *err);
 
+/* Why an event that is not to be sent is not: *quarantined, with the reason, or
+ * held. */
+enum spool_status hold_look_up(struct db *db, int64_t event, bool *quarantined,
+                               char *reason, size_t size,
+                               struct spool_error *err);
+
+/* Whether events behind this id are quarantined. */
+enum spool_status hold_any_quarantined(struct db *db, int64_t behind, bool *any,
+                                       struct spool_error *err);
+
 /* The first event with this id or a greater one that is held; INT64_MAX. */
 enum spool_status hold_next_event(struct db *db, int64_t id, int64_t *out,
                                   struct spool_error *err);

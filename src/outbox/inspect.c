@@ -213,7 +213,11 @@ static enum spool_status advance(struct db *db, struct page *p, int lane,
             *v = (struct lane_view){.t = {.state = TILE_PENDING,
                                           .lo = cursor + 1,
                                           .hi = INT64_MAX}};
-            if (!wanted(p, TILE_PENDING) && !wanted(p, TILE_HELD)) {
+            bool dead = false;
+            if (status == SPOOL_OK && wanted(p, TILE_DEAD)) {
+                status = hold_any_quarantined(db, cursor, &dead, err);
+            }
+            if (!wanted(p, TILE_PENDING) && !wanted(p, TILE_HELD) && !dead) {
                 v->t.lo = INT64_MAX;
             }
             break;
@@ -268,18 +272,29 @@ static enum spool_status keep_row(struct page *p, const struct row *row,
     return SPOOL_OK;
 }
 
-/* An event that has not been cut yet is pending, or held. */
+/* An event that has not been cut yet is pending, held or quarantined. */
 static enum spool_status keep_uncut(struct db *db, struct page *p,
                                     const struct row *row,
                                     struct spool_error *err)
 {
+    struct lane_view v = {.code = ""};
     int64_t held;
+    bool quarantined = false;
     enum spool_status status = hold_next_event(db, row->id, &held, err);
-    enum tile_state state = held == row->id ? TILE_HELD : TILE_PENDING;
+    if (status == SPOOL_OK && held == row->id) {
+        status = hold_look_up(db, row->id, &quarantined, v.reason,
+                              sizeof v.reason, err);
+    }
+    enum tile_state state = held != row->id ? TILE_PENDING
+                            : quarantined   ? TILE_DEAD
+                                            : TILE_HELD;
+    if (quarantined) {
+        memcpy(v.code, "INVALID", sizeof "INVALID");
+    }
     if (status != SPOOL_OK || !wanted(p, state)) {
         return status;
     }
-    return keep_row(p, row, NULL, state, err);
+    return keep_row(p, row, &v, state, err);
 }
 
 static enum spool_status look_at_event(struct db *db, struct page *p,

@@ -120,7 +120,8 @@ static enum spool_status change_tile(struct db *db, struct operate_job *j,
     }
     j->out->changed += t->events;
     t->next_at = 0;
-    if (t->state == TILE_HELD && j->action == ACTION_REPLAY) {
+    if ((t->state == TILE_HELD || t->state == TILE_DEAD) && t->lo == t->hi &&
+        j->action == ACTION_REPLAY) { /* it may be quarantined */
         status = hold_release_event(db, t->lo, j->part, j->now, err);
     }
     if (status != SPOOL_OK) {

@@ -68,7 +68,8 @@ struct outbox_event {
     struct outbox_order order;
     int64_t hold_until; /* wall ms: it waits for a page of its part until then;
                            0: it does not */
-    bool opens_page;    /* lets go what its part holds, which leaves before */
+    const char *quarantine; /* why it is kept as dead; NULL: it is sound */
+    bool opens_page; /* lets go what its part holds, which leaves before */
     /* Set when the call returns SPOOL_OK. */
     enum appended appended;
     int64_t id;

@@ -70,11 +70,12 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_ORDERS_FROM] = "SELECT number FROM spool_order "
                               "WHERE number > ?1 ORDER BY number LIMIT ?2",
     [STATEMENT_HOLD_INSERT] =
-        "INSERT INTO spool_hold (event, part, until) VALUES (?1, ?2, ?3)",
+        "INSERT INTO spool_hold (event, part, until, reason) "
+        "VALUES (?1, ?2, nullif(?3, 0), ?4)",
     [STATEMENT_HOLD_DELETE] = "DELETE FROM spool_hold WHERE event = ?1",
     [STATEMENT_HOLD_OF_PART] =
         "SELECT event, part FROM spool_hold WHERE part = ?1 "
-        "ORDER BY event LIMIT 1",
+        "AND until IS NOT NULL ORDER BY event LIMIT 1",
     /* ?2: further ahead than any hold is set, so from a clock that was wrong.
      */
     [STATEMENT_HOLD_DUE] =
@@ -82,6 +83,10 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "LIMIT 1",
     [STATEMENT_HOLD_NEXT] =
         "SELECT event FROM spool_hold WHERE event >= ?1 ORDER BY event LIMIT 1",
+    [STATEMENT_HOLD_GET] =
+        "SELECT until IS NULL, reason FROM spool_hold WHERE event = ?1",
+    [STATEMENT_HOLD_QUARANTINED] =
+        "SELECT 1 FROM spool_hold WHERE until IS NULL AND event > ?1 LIMIT 1",
     [STATEMENT_HOLD_FIRST_UNTIL] = "SELECT min(until) FROM spool_hold",
     [STATEMENT_TILES_RELEASE] =
         "UPDATE spool_batch SET state = 'pending', changed_at = ?3 "

@@ -1,4 +1,5 @@
 /* Taking: the lane's oldest waiting tile again, or the next rows of the log. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -34,11 +35,11 @@ static struct tile new_tile(struct turn_job *j, int64_t lo, int64_t hi,
 }
 
 static enum spool_status append_tile(struct db *db, struct turn_job *j,
-                                     struct tile *t, const char *reason,
+                                     struct tile *t, const char *code,
+                                     const char *reason,
                                      struct spool_error *err)
 {
-    enum spool_status status = tile_insert(
-        db, t, j->now, reason != NULL ? "DAMAGED" : NULL, reason, err);
+    enum spool_status status = tile_insert(db, t, j->now, code, reason, err);
     if (status == SPOOL_OK) {
         status = db_run(db, err, STATEMENT_LANE_MOVE, "iii", j->destination,
                         (int64_t)j->lane, t->hi);
@@ -89,7 +90,7 @@ static enum spool_status cut_batch(struct db *db, struct turn_job *j,
     struct tile t =
         new_tile(j, cursor + 1, f->hi, (int64_t)b->n, f->passed, TILE_SENDING);
     t.attempts = 1;
-    enum spool_status status = append_tile(db, j, &t, NULL, err);
+    enum spool_status status = append_tile(db, j, &t, NULL, NULL, err);
     if (status == SPOOL_OK) {
         status = body_close(j, b, err);
     }
@@ -102,25 +103,49 @@ static enum spool_status cut_batch(struct db *db, struct turn_job *j,
     return status;
 }
 
-/* Rows with nothing to send in them: a damaged or a held one, or others' events
+/* Why a row is not sent, and what state that makes it. */
+struct aside {
+    enum tile_state state;
+    const char *code;
+    char reason[DESTINATION_REASON_SIZE];
+};
+
+static enum spool_status look_aside(struct db *db, const struct found *f,
+                                    struct aside *a, struct spool_error *err)
+{
+    bool quarantined = false;
+    enum spool_status status = SPOOL_OK;
+    *a = (struct aside){.state = TILE_DEAD, .code = "DAMAGED"};
+    (void)snprintf(a->reason, sizeof a->reason, "%s", damaged_reason);
+    if (f->held > 0) {
+        status = hold_look_up(db, f->held, &quarantined, a->reason,
+                              sizeof a->reason, err);
+        a->state = quarantined ? TILE_DEAD : TILE_HELD;
+        a->code = quarantined ? "INVALID" : "";
+    }
+    return status;
+}
+
+/* Rows with nothing to send in them: one that is set aside, or others' events
  * and passed ones. */
 static enum spool_status cut_rest(struct db *db, struct turn_job *j,
                                   int64_t *cursor, const struct found *f,
                                   struct spool_error *err)
 {
+    struct aside a = {.state = TILE_DELIVERED, .code = ""};
     struct tile t;
-    bool damaged = false;
+    enum spool_status status = SPOOL_OK;
     if (f->hi > *cursor) {
         t = new_tile(j, *cursor + 1, f->hi, 0, f->passed, TILE_DELIVERED);
-    } else if (f->held > 0) {
-        t = new_tile(j, *cursor + 1, f->held, 1, 0, TILE_HELD);
     } else {
-        damaged = true;
-        t = new_tile(j, *cursor + 1, f->damaged, 1, 0, TILE_DEAD);
+        status = look_aside(db, f, &a, err);
+        t = new_tile(j, *cursor + 1, f->held > 0 ? f->held : f->damaged, 1, 0,
+                     a.state);
+        j->turn->damaged += f->held > 0 ? 0 : 1;
     }
     *cursor = t.hi;
-    j->turn->damaged += damaged ? 1 : 0;
-    return append_tile(db, j, &t, damaged ? damaged_reason : NULL, err);
+    return status == SPOOL_OK ? append_tile(db, j, &t, a.code, a.reason, err)
+                              : status;
 }
 
 static bool batch_is_due(const struct turn_job *j, const struct found *f)
@@ -186,16 +211,18 @@ static enum spool_status set_aside(struct db *db, struct turn_job *j,
                                    struct tile *t, const struct found *f,
                                    struct spool_error *err)
 {
-    bool damaged = f->damaged > 0;
-    int64_t id = damaged ? f->damaged : f->held;
-    enum spool_status status =
-        tile_carve(db, &j->box->rng, j->now, &j->members, t, id, id, err);
+    struct aside a;
+    int64_t id = f->held > 0 ? f->held : f->damaged;
+    enum spool_status status = look_aside(db, f, &a, err);
     if (status == SPOOL_OK) {
-        t->state = damaged ? TILE_DEAD : TILE_HELD;
+        status =
+            tile_carve(db, &j->box->rng, j->now, &j->members, t, id, id, err);
+    }
+    if (status == SPOOL_OK) {
+        t->state = a.state;
         t->next_at = 0;
-        status = tile_set(db, t, j->now, damaged ? "DAMAGED" : NULL,
-                          damaged ? damaged_reason : NULL, err);
-        j->turn->damaged += damaged ? 1 : 0;
+        j->turn->damaged += f->held > 0 ? 0 : 1;
+        status = tile_set(db, t, j->now, a.code, a.reason, err);
     }
     return status;
 }

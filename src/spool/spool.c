@@ -129,6 +129,7 @@ static void fill_receipt(struct spool_receipt *r,
 /* An event on its way into the outbox, with the texts that it is known by. */
 struct item {
     struct outbox_event event;
+    struct spool_receipt refused; /* of a quarantined one */
     char number[KEY_SIZE];
     char total[64];
     char currency[16];
@@ -176,11 +177,30 @@ static void fill_event(const struct spool *spool, struct item *item,
     }
 }
 
-/* Checks one event. SPOOL_OK fills *item for the outbox. */
-static enum spool_status check(const struct spool *spool, enum event_mode mode,
+static enum event_mode mode_for(const struct spool *spool,
+                                const struct spool_put_options *options)
+{
+    return mode_of(options != NULL ? options->check : spool->check);
+}
+
+/* A refused event that is kept. Without a user and a session to be sure of, all
+ * of them are of one part. */
+static void fill_quarantined(struct item *item, const char *json, size_t len,
+                             const struct spool_receipt *receipt)
+{
+    item->refused = *receipt;
+    item->event = (struct outbox_event){
+        .body = json, .len = len, .quarantine = item->refused.message};
+}
+
+/* Checks one event. SPOOL_OK fills *item for the outbox, and so does
+ * SPOOL_QUARANTINED. */
+static enum spool_status check(const struct spool *spool,
+                               const struct spool_put_options *options,
                                const char *json, size_t len, const char *key,
                                struct item *item, struct spool_receipt *receipt)
 {
+    enum event_mode mode = mode_for(spool, options);
     struct event_facts facts;
     struct event_finding finding;
     enum spool_status status = event_check(json, len, mode, &facts, &finding);
@@ -193,22 +213,22 @@ static enum spool_status check(const struct spool *spool, enum event_mode mode,
     }
     if (status != SPOOL_OK) {
         fill_receipt(receipt, &finding);
-        return status;
+        if (options == NULL || options->refused != SPOOL_QUARANTINE ||
+            len == 0 || len > EVENT_BYTES_MAX) {
+            return status;
+        }
+        fill_quarantined(item, json, len, receipt);
+        return SPOOL_QUARANTINED;
     }
     fill_event(spool, item, json, len, key, &facts);
     return SPOOL_OK;
 }
 
-static enum event_mode mode_for(const struct spool *spool,
-                                const struct spool_put_options *options)
-{
-    return mode_of(options != NULL ? options->check : spool->check);
-}
-
 /* What the outbox did with an event, for its producer. */
-static void answer(const struct outbox_event *e, enum spool_status status,
+static void answer(const struct item *item, enum spool_status status,
                    struct spool_receipt *r)
 {
+    const struct outbox_event *e = &item->event;
     static const enum spool_status by_result[] = {
         [APPENDED] = SPOOL_OK,
         [APPENDED_BEFORE] = SPOOL_DUPLICATE,
@@ -216,9 +236,15 @@ static void answer(const struct outbox_event *e, enum spool_status status,
     };
     *r = (struct spool_receipt){.status = status,
                                 .fault = event_fault_name(EVENT_OK)};
+    if (status == SPOOL_OK && e->quarantine != NULL) {
+        *r = item->refused;
+    }
     if (status == SPOOL_OK) {
         r->status = by_result[e->appended];
         r->id = e->id;
+    }
+    if (status == SPOOL_OK && e->quarantine != NULL) {
+        r->status = SPOOL_QUARANTINED;
     }
     if (r->status == SPOOL_CONFLICT) {
         r->fault = "conflict";
@@ -238,16 +264,16 @@ enum spool_status spool_put(struct spool *spool, const char *json, size_t len,
     struct spool_receipt *r = receipt != NULL ? receipt : &unwanted;
     struct item item;
     enum spool_status status =
-        check(spool, mode_for(spool, options), json, len,
-              options != NULL ? options->key : NULL, &item, r);
-    if (status != SPOOL_OK) {
+        check(spool, options, json, len, options != NULL ? options->key : NULL,
+              &item, r);
+    if (status != SPOOL_OK && status != SPOOL_QUARANTINED) {
         return failed(err, status, "the event was refused at byte %zu: %s",
                       r->offset, r->message);
     }
     status = outbox_append(spool->box, &item.event, 1, err);
-    answer(&item.event, status, r);
-    if (r->status == SPOOL_CONFLICT) {
-        return failed(err, SPOOL_CONFLICT, "%s", r->message);
+    answer(&item, status, r);
+    if (r->status == SPOOL_CONFLICT || r->status == SPOOL_QUARANTINED) {
+        return failed(err, r->status, "%s", r->message);
     }
     return r->status;
 }
@@ -268,8 +294,12 @@ static enum spool_status commit_group(struct spool *spool, struct group *g,
     }
     enum spool_status status = outbox_append(spool->box, g->events, g->n, err);
     for (size_t i = 0; i < g->n; i++) {
-        answer(&g->events[i], status, g->receipts[i]);
-        *refused += g->receipts[i]->status == SPOOL_CONFLICT ? 1 : 0;
+        g->items[i].event = g->events[i];
+        answer(&g->items[i], status, g->receipts[i]);
+        *refused += g->receipts[i]->status == SPOOL_CONFLICT ||
+                            g->receipts[i]->status == SPOOL_QUARANTINED
+                        ? 1
+                        : 0;
     }
     g->n = 0;
     g->bytes = 0;
@@ -277,7 +307,7 @@ static enum spool_status commit_group(struct spool *spool, struct group *g,
 }
 
 static enum spool_status put_groups(struct spool *spool, struct group *g,
-                                    enum event_mode mode,
+                                    const struct spool_put_options *options,
                                     const struct spool_event *events, size_t n,
                                     struct spool_receipt *receipts,
                                     size_t *refused, struct spool_error *err)
@@ -285,8 +315,10 @@ static enum spool_status put_groups(struct spool *spool, struct group *g,
     enum spool_status status = SPOOL_OK;
     for (size_t i = 0; i < n && status == SPOOL_OK; i++) {
         const struct spool_event *e = &events[i];
-        if (check(spool, mode, e->json, e->len, e->key, &g->items[g->n],
-                  &receipts[i]) != SPOOL_OK) {
+        enum spool_status checked =
+            check(spool, options, e->json, e->len, e->key, &g->items[g->n],
+                  &receipts[i]);
+        if (checked != SPOOL_OK && checked != SPOOL_QUARANTINED) {
             ++*refused;
             continue;
         }
@@ -315,8 +347,8 @@ enum spool_status spool_put_many(struct spool *spool,
     for (size_t i = 0; i < n; i++) { /* what is never reached, should it fail */
         receipts[i] = (struct spool_receipt){.status = SPOOL_IO};
     }
-    enum spool_status status = put_groups(spool, g, mode_for(spool, options),
-                                          events, n, receipts, &refused, err);
+    enum spool_status status =
+        put_groups(spool, g, options, events, n, receipts, &refused, err);
     free(g);
     if (status == SPOOL_OK && refused > 0) {
         return failed(err, SPOOL_INVALID, "%zu of %zu events were refused",

@@ -159,3 +159,21 @@ unknown" ]
     run ctl check odd
     [[ "$output" == *"(warning)"* ]]
 }
+
+@test "a refused event can be kept, dead, and replayed" {
+    ctl -q init
+    ctl -q destination add shop --url http://127.0.0.1:9 --origin o
+    printf '{"name":"PAGE_VIEW","userId":"u2"}\n' >bad
+    run --separate-stderr ctl -q --json put --quarantine bad
+    [ "$status" -eq 5 ]
+    [ "$(json '"\(.status) \(.class) \(.quarantined)"')" = "refused missing 1" ]
+    run ctl -q --json ls --state dead
+    [ "$(json '"\(.id) \(.state)"')" = "1 dead" ]
+    run ctl -q show 1 --payload
+    [[ "$output" == *'{"name":"PAGE_VIEW","userId":"u2"}'* ]]
+    ctl -q replay 1 --yes
+    run ctl -q --json ls
+    [ "$(json .state)" = pending ]
+    run ctl -q verify
+    [ "$status" -eq 0 ]
+}

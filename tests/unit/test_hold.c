@@ -102,6 +102,15 @@ static void a_hold_from_a_wrong_clock_ends(void **state)
     batch_finish(&turn.batches[0]);
 }
 
+static bool note_reason(void *arg, const struct event_record *e)
+{
+    char *out = arg;
+    bool right =
+        strcmp(e->code, "INVALID") == 0 && strcmp(e->reason, "no end") == 0;
+    out[e->id - 1] = right ? 'i' : '?';
+    return true;
+}
+
 static void an_operator_lets_it_go_or_takes_it_out(void **state)
 {
     struct fixture *f = *state;
@@ -136,6 +145,42 @@ static void an_operator_lets_it_go_or_takes_it_out(void **state)
     expect(f, 5, "dggpp");
 }
 
+static void a_quarantined_event_is_dead_until_it_is_replayed(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct turn turn;
+    static const int64_t second[] = {2};
+    static const struct event_range dead = {.states = 1U << EVENT_DEAD};
+    char states[8] = "---";
+    put(f, 1, false, false);
+    struct outbox_event e = {.body = "{", .len = 1, .quarantine = "no end"};
+    assert_int_equal(outbox_append(f->box, &e, 1, &err), SPOOL_OK);
+    put(f, 1, false, true); /* a page lets nothing of it go */
+    expect(f, 3, "pxp");
+    assert_int_equal(
+        inspect_events(f->box, &f->d, &dead, note_reason, states, &err),
+        SPOOL_OK);
+    assert_string_equal(states, "-i-");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].n, 1);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].lo, 3);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    assert_int_equal(turn.wait_until, 0);
+    expect(f, 3, "dxd");
+    assert_int_equal(
+        operate_replay(f->box, &f->d, second, 1, "a test", &op, &err),
+        SPOOL_OK);
+    assert_int_equal(op.changed, 1);
+    expect(f, 3, "dpd");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].lo, 2);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect(f, 3, "ddd");
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -147,6 +192,7 @@ int main(void)
         TEST(a_hold_ends_by_itself_and_survives_a_restart),
         TEST(a_hold_from_a_wrong_clock_ends),
         TEST(an_operator_lets_it_go_or_takes_it_out),
+        TEST(a_quarantined_event_is_dead_until_it_is_replayed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,43 @@ static void an_order_number_is_a_purchases_key(void **state)
     }
 }
 
+static void a_refused_event_can_be_kept_as_dead(void **state)
+{
+    static const char bad[] = "{\"name\":\"X\",\"userId\":\"u\"}";
+    struct spool_put_options o = {.check = SPOOL_CHECK_OFF,
+                                  .refused = SPOOL_QUARANTINE};
+    struct spool_destination d = {.name = "shop", .url = "http://127.0.0.1:9"};
+    struct spool_event events[] = {
+        {.json = bad, .len = strlen(bad)},
+        {.json = EVENT, .len = strlen(EVENT)},
+        {.json = "{broken", .len = 7},
+    };
+    struct spool_receipt r[3];
+    struct spool_error err;
+    struct spool_stats stats;
+    assert_int_equal(spool_add_destination(*state, &d, &err), SPOOL_OK);
+    assert_int_equal(spool_put(*state, bad, strlen(bad), &o, r, &err),
+                     SPOOL_QUARANTINED);
+    assert_int_equal(r[0].id, 1);
+    assert_string_equal(r[0].fault, "missing");
+    assert_int_equal(spool_put_many(*state, events, 3, &o, r, &err),
+                     SPOOL_INVALID);
+    assert_int_equal(r[0].status, SPOOL_QUARANTINED);
+    assert_int_equal(r[1].status, SPOOL_OK);
+    assert_int_equal(r[1].id, 3);
+    assert_int_equal(r[2].id, 4);
+    assert_string_equal(r[2].fault, "syntax");
+    /* Dead before and after the log is cut past them. */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(spool_stats(*state, "shop", &stats, &err), SPOOL_OK);
+        assert_int_equal(stats.dead, 3);
+        assert_int_equal(stats.accepted, 4);
+        assert_int_equal(spool_flush(*state, NULL, 50, NULL, &err),
+                         SPOOL_UNFINISHED);
+    }
+    assert_int_equal(stats.pending + stats.retrying, 1);
+}
+
 static void duplicates_within_one_group_are_seen(void **state)
 {
     struct spool_event events[] = {
@@ -260,6 +297,7 @@ int main(void)
         TEST(the_check_can_be_chosen_for_each_put),
         TEST(many_go_in_order_and_the_refused_do_not_stop_them),
         TEST(an_order_number_is_a_purchases_key),
+        TEST(a_refused_event_can_be_kept_as_dead),
         TEST(duplicates_within_one_group_are_seen),
         TEST(flush_says_what_is_left),
         TEST(a_flusher_runs_in_a_thread_of_its_own),

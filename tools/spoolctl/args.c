@@ -51,6 +51,8 @@ const struct option_rule option_rules[OPTIONS] = {
                         "to stderr"},
     [OPTION_PROFILE] = {"profile", "segmentify|json",
                         "what kind of endpoint it is"},
+    [OPTION_QUARANTINE] = {"quarantine", NULL,
+                           "keep refused events, dead, to be replayed"},
     [OPTION_REASON] = {"reason", "TEXT",
                        "with this in the reason or code of its last answer"},
     [OPTION_RELAXED] = {"relaxed", NULL,

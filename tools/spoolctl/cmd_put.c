@@ -51,7 +51,8 @@ static bool is_stored(const struct spool_receipt *r)
 /* Refused for what it is, not for want of a store. */
 static bool is_refused(const struct spool_receipt *r)
 {
-    return r->status == SPOOL_INVALID || r->status == SPOOL_CONFLICT;
+    return r->status == SPOOL_INVALID || r->status == SPOOL_CONFLICT ||
+           r->status == SPOOL_QUARANTINED;
 }
 
 static void print_json(const struct put *p, const struct entry *e)
@@ -66,6 +67,9 @@ static void print_json(const struct put *p, const struct entry *e)
         json_add_text(o, "class", r->fault);
         json_add_text(o, "path", r->path);
         json_add_text(o, "message", r->message);
+        if (r->status == SPOOL_QUARANTINED) {
+            json_add_number(o, "quarantined", r->id);
+        }
     } else {
         json_add_text(o, "class", "store");
         json_add_text(o, "path", "");
@@ -201,6 +205,8 @@ enum ending cmd_put(struct ctl *ctl)
         return FAILED;
     }
     p->ctl = ctl;
+    p->options.refused =
+        ctl_has(ctl, OPTION_QUARANTINE) ? SPOOL_QUARANTINE : SPOOL_REJECT;
     p->options.check = mode == EVENT_STRICT    ? SPOOL_CHECK_STRICT
                        : mode == EVENT_RELAXED ? SPOOL_CHECK_RELAXED
                                                : SPOOL_CHECK_OFF;

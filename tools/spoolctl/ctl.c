@@ -150,6 +150,7 @@ static enum ending ending_of(enum spool_status status)
     case SPOOL_NO_MEMORY:
     case SPOOL_MOVED:
     case SPOOL_CONFLICT:
+    case SPOOL_QUARANTINED:
         return FAILED;
     case SPOOL_DUPLICATE:
         return DONE;

@@ -31,6 +31,9 @@ static const enum option_id set_options[] = {DESTINATION_OPTIONS, OPTION_FILTER,
 static const enum option_id rm_options[] = {OPTION_YES, OPTIONS};
 static const enum option_id check_options[] = {OPTION_STRICT, OPTION_RELAXED,
                                                OPTION_CHECK_OFF, OPTIONS};
+static const enum option_id put_options[] = {OPTION_STRICT, OPTION_RELAXED,
+                                             OPTION_CHECK_OFF,
+                                             OPTION_QUARANTINE, OPTIONS};
 static const enum option_id flush_options[] = {OPTION_TIMEOUT, OPTION_KEEP,
                                                OPTIONS};
 static const enum option_id keys_options[] = {OPTION_URL, OPTION_DESTINATION,
@@ -85,7 +88,7 @@ const struct command commands[] = {
     {"put", "[FILE...]", "puts events; prints each id after its commit",
      "A file, or stdin (-), holds a JSON array, objects one after another, or "
      "one a line. A refused event is named and does not stop the others.",
-     check_options, 0, ANY, cmd_put},
+     put_options, 0, ANY, cmd_put},
     {"check", "[FILE...]", "only checks events; needs no spool", NULL,
      check_options, 0, ANY, cmd_check},
     {"keys", "[COUNT]", "new ids for users and sessions",
