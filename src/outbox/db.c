@@ -200,10 +200,12 @@ enum spool_status db_commit(struct db *db, struct spool_error *err)
     }
     bool still_open = sqlite3_get_autocommit(db->handle) == 0;
     db_rollback(db);
-    /* BUSY and FULL come before the commit record is written. Any other
-     * failure may have come behind it: after a failed sync the rows may well
-     * be there when the file is opened again. */
-    if (still_open && (status == SPOOL_BUSY || status == SPOOL_FULL)) {
+    /* BUSY comes before anything is written. FULL comes from writing a frame,
+     * so there is no whole commit record (with POWERSAFE_OVERWRITE, SQLite's
+     * default: none is padded behind it), and SQLite has rolled back by itself.
+     * Any other failure may have come behind the record: after a failed sync
+     * the rows may well be there when the file is opened again. */
+    if ((still_open && status == SPOOL_BUSY) || status == SPOOL_FULL) {
         return failed(err, status, "%s", why.message);
     }
     return failed(err, SPOOL_UNKNOWN,

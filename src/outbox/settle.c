@@ -126,6 +126,9 @@ static enum spool_status settle_refused(struct db *db, struct turn_job *j,
         resume(j); /* it judges events again */
     }
     if (j->done->n > 1) {
+        if (d->state == DESTINATION_HELD) {
+            hold(j, d->hold_kind, NULL); /* ends the probe's lease */
+        }
         return split_refused(db, j, t, err);
     }
     if (d->state != DESTINATION_HELD && d->dead_in_row < d->hold_after) {

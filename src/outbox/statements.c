@@ -113,6 +113,10 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "UPDATE spool_destination SET dead_in_row = ?2 WHERE id = ?1",
     [STATEMENT_DESTINATION_LEASE_PROBE] =
         "UPDATE spool_destination SET next_probe_at = ?2 WHERE id = ?1",
+    [STATEMENT_DESTINATION_END_LEASES] =
+        "UPDATE spool_destination SET next_probe_at = 0 "
+        "WHERE state = 'held' AND EXISTS (SELECT 1 FROM spool_batch "
+        "WHERE destination = spool_destination.id AND state = 'sending')",
     [STATEMENT_DESTINATION_DELETE] =
         "DELETE FROM spool_destination WHERE id = ?1",
     [STATEMENT_DESTINATION_DELETE_LANES] =

@@ -419,6 +419,65 @@ static void a_probe_without_an_answer_leaves_it_held(void **state)
     STATES(f, 2, "uu");
 }
 
+static void a_probe_that_a_crash_ended_is_due_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    int64_t n;
+    fixture_put(f, 2);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_HOLD, TAKEN_HELD);
+    f->now += 5000;
+    fixture_take(f, &turn, TAKEN_BATCH); /* the probe */
+    batch_finish(&turn.batches[0]);
+    fixture_reopen(f);
+    assert_int_equal(batch_recover(f->box, &n, &err), SPOOL_OK);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_true(turn.batches[0].probe);
+    batch_finish(&turn.batches[0]);
+}
+
+static void a_refused_probe_of_many_ends_its_lease(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    struct destination d = f->d;
+    (void)snprintf(d.name, sizeof d.name, "wide");
+    d.lanes = 2;
+    d.hold_after = 0;
+    assert_int_equal(destination_add(f->box, &d, &err), SPOOL_OK);
+    f->d = d;
+    for (uint32_t part = 0; part < 5; part++) {
+        struct outbox_event e = {
+            .body = "{}", .len = 2, .part = part == 0 ? 0 : 1};
+        assert_int_equal(outbox_append(f->box, &e, 1, &err), SPOOL_OK);
+    }
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_HELD);
+    assert_true(f->settled.held);
+    f->now += 5000;
+    struct take_options take = {.framing = {"[", ",", "]"}};
+    struct order order = {.take = &take};
+    assert_int_equal(batch_turn(f->box, d.id, 1, &order, &turn, &err),
+                     SPOOL_OK);
+    assert_int_equal(turn.batches[0].n, 4);
+    struct batch sent = turn.batches[0];
+    struct settlement s = {.outcome = OUTCOME_REFUSED,
+                           .probe_at = f->now + 5000,
+                           .code = "",
+                           .reason = ""};
+    struct done done = {.batch = &sent, .s = &s};
+    order.done = &done;
+    order.done_n = 1;
+    assert_int_equal(batch_turn(f->box, d.id, 1, &order, &turn, &err),
+                     SPOOL_OK);
+    batch_finish(&sent);
+    assert_int_equal(turn.taken, TAKEN_HELD);
+    assert_int_equal(turn.wait_until, f->now + 5000);
+}
+
 static void a_time_from_a_wrong_clock_does_not_park_a_batch(void **state)
 {
     struct fixture *f = *state;
@@ -521,6 +580,8 @@ int main(void)
         TEST(an_endpoint_that_refuses_everything_kills_few_and_is_held),
         TEST(a_fault_of_the_account_holds_and_consumes_nothing),
         TEST(a_probe_without_an_answer_leaves_it_held),
+        TEST(a_probe_that_a_crash_ended_is_due_at_once),
+        TEST(a_refused_probe_of_many_ends_its_lease),
         TEST(a_time_from_a_wrong_clock_does_not_park_a_batch),
         TEST(lanes_tile_the_log_each_for_itself),
         TEST(a_paused_destination_takes_nothing),
