@@ -43,7 +43,7 @@ struct thread {
     struct spool_receipt receipts[GROUP_MAX];
 };
 
-/* One line by one write, so that it is whole or not there. */
+/* One line by one write. Should the kill cut it, its checksum tells. */
 static void note(const struct producer *p, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -54,8 +54,11 @@ static void note(const struct producer *p, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    if (n < 0 || (size_t)n >= sizeof line ||
-        write(p->journal, line, (size_t)n) != n) {
+    if (n < 0 || (size_t)n + CHECKER_LINE_END >= sizeof line) {
+        exit(1);
+    }
+    size_t len = checker_end_line(line, (size_t)n);
+    if (write(p->journal, line, len) != (ssize_t)len) {
         perror("crash-producer: cannot write the journal");
         exit(1);
     }
@@ -79,7 +82,7 @@ static void make_event(struct thread *t, size_t i, bool bad)
 static void note_attempts(const struct thread *t, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        note(t->p, "try %s\n", t->text[i]);
+        note(t->p, "try %s", t->text[i]);
     }
 }
 
@@ -90,11 +93,11 @@ static void note_answers(const struct thread *t, size_t n)
         const struct spool_receipt *r = &t->receipts[i];
         (void)checker_mark(t->text[i], t->events[i].len, mark, sizeof mark);
         if (r->status == SPOOL_OK) {
-            note(t->p, "ok %s %lld\n", mark, (long long)r->id);
+            note(t->p, "ok %s %lld", mark, (long long)r->id);
         } else if (r->status == SPOOL_INVALID) {
-            note(t->p, "no %s\n", mark);
+            note(t->p, "no %s", mark);
         } else {
-            note(t->p, "unknown %s\n", mark);
+            note(t->p, "unknown %s", mark);
         }
     }
 }
@@ -106,7 +109,7 @@ static void note_early(const struct thread *t, size_t n)
     for (size_t i = 0; i < n; i++) {
         char mark[64];
         (void)checker_mark(t->text[i], t->events[i].len, mark, sizeof mark);
-        note(t->p, "ok %s 0\n", mark);
+        note(t->p, "ok %s 0", mark);
     }
 }
 
@@ -160,6 +163,10 @@ int main(int argc, char **argv)
     p.life = atoi(argv[5]);
     p.early = argc > 6 && strcmp(argv[6], "early") == 0;
     p.journal = open(argv[2], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    /* The last life may have left half a line. */
+    if (p.journal < 0 || write(p.journal, "\n", 1) != 1) {
+        return 1;
+    }
     spool_options_default(&options);
     options.path = argv[1];
     if (spool_open(&options, &p.spool, &err) != SPOOL_OK) {

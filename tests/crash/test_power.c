@@ -191,7 +191,8 @@ static void write_image(const struct cut *c, const char *suffix,
     (void)snprintf(path, sizeof path, "%s%s", c->path, suffix);
     FILE *file = fopen(path, "we");
     if (file == NULL ||
-        fwrite(image->bytes, 1, image->len, file) != image->len ||
+        (image->len > 0 &&
+         fwrite(image->bytes, 1, image->len, file) != image->len) ||
         fclose(file) != 0) {
         perror(path);
         exit(1);

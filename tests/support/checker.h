@@ -41,13 +41,20 @@ void checker_attempt(struct checker *c, const char *bytes, size_t len);
 void checker_answer(struct checker *c, const char *mark,
                     enum checker_answer answer, int64_t id);
 
-/* A file of lines, each written by one write():
+/* A file of lines, each ended by checker_end_line and written by one write():
  *     try BYTES        about to be put
  *     ok MARK ID       accepted
  *     no MARK          refused
  *     unknown MARK     neither
  * A line that breaks off at the end of the file is not there. */
 void checker_read_journal(struct checker *c, const char *path);
+
+/* Ends a journal's line of n bytes with its checksum and a line break; line has
+ * room for CHECKER_LINE_END more. A kill can cut a line at a page's border, and
+ * what another thread or life writes is glued to it then: a line whose sum is
+ * wrong was never finished, so nothing that follows from it has happened. */
+#define CHECKER_LINE_END 11
+size_t checker_end_line(char *line, size_t n);
 
 /* Cuts the mark, both ~ included, out of an event; false if it has none. */
 bool checker_mark(const char *bytes, size_t len, char *mark, size_t size);

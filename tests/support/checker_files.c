@@ -5,6 +5,7 @@
 
 #include <json-c/json.h>
 
+#include "base/crc32c.h"
 #include "support/checker.h"
 
 static void give_up(const char *what, const char *why)
@@ -34,10 +35,35 @@ static void each_line(struct checker *c, const char *path,
     (void)fclose(file);
 }
 
+size_t checker_end_line(char *line, size_t n)
+{
+    return n + (size_t)snprintf(line + n, CHECKER_LINE_END, " %08x\n",
+                                crc32c(0, line, n));
+}
+
+/* Cuts the checksum off; false when it does not fit. */
+static bool is_finished(char *line, size_t *len)
+{
+    char sum[CHECKER_LINE_END + 1];
+    if (*len < 9) {
+        return false;
+    }
+    *len -= 9;
+    (void)snprintf(sum, sizeof sum, " %08x", crc32c(0, line, *len));
+    if (strcmp(line + *len, sum) != 0) {
+        return false;
+    }
+    line[*len] = '\0';
+    return true;
+}
+
 static void read_journal_line(struct checker *c, char *line, size_t len)
 {
     char mark[64];
     long long id;
+    if (!is_finished(line, &len)) {
+        return;
+    }
     if (strncmp(line, "try ", 4) == 0) {
         checker_attempt(c, line + 4, len - 4);
     } else if (sscanf(line, "ok %63s %lld", mark, &id) == 2) {

@@ -265,12 +265,22 @@ static void journal_log_and_spool_are_read(void **state)
     fixture_take(f, &turn, TAKEN_BATCH);
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
 
-    write_file(
-        f, "journal", path,
-        "try " E("A.1") "\ntry " E(
-            "B.1") "\nok ~A.1~ 1\n"
-                   "try " E(
-                       "C.1") "\nno ~C.1~\nunknown ~B.1~\ntry {\"m\":\"~A");
+    /* The last but one was cut by a kill, and the last is glued to it. */
+    static const char *const lines[] = {
+        "try " E("A.1"), "try " E("B.1"), "ok ~A.1~ 1", "try " E("C.1"),
+        "no ~C.1~",      "unknown ~B.1~", "",
+    };
+    char journal[2048] = "";
+    size_t len = 0;
+    for (size_t i = 0; lines[i][0] != '\0'; i++) {
+        len += (size_t)snprintf(journal + len, sizeof journal - len, "%s",
+                                lines[i]);
+        size_t start = len - strlen(lines[i]);
+        len = start + checker_end_line(journal + start, strlen(lines[i]));
+    }
+    (void)snprintf(journal + len, sizeof journal - len,
+                   "try {\"m\":\"~Aok ~C.1~ 7 00000000\ntry {\"m\":\"~A");
+    write_file(f, "journal", path, journal);
     checker_read_journal(c, path);
     write_file(
         f, "log", path,
