@@ -61,7 +61,7 @@ static void run(int listener)
 {
     for (;;) {
         int *fd = malloc(sizeof *fd);
-        pthread_t thread;
+        pthread_t thread = 0;
         bench_must(fd != NULL, "memory for the sink");
         *fd = accept(listener, NULL, NULL);
         int on = 1;

@@ -264,11 +264,11 @@ log 2 pending" ]
 @test "colour is for terminals, and not with NO_COLOR" {
     four_delivered_one_dead
     export TERM=xterm
-    run script -qec "$SPOOLCTL ls --state dead" /dev/null
+    run script -qec "'$SPOOLCTL' ls --state dead" /dev/null
     [[ "$output" == *$'\033['* ]]
-    NO_COLOR=1 run script -qec "$SPOOLCTL ls --state dead" /dev/null
+    NO_COLOR=1 run script -qec "'$SPOOLCTL' ls --state dead" /dev/null
     [[ "$output" != *$'\033['* ]]
     [[ "$output" == *dead* ]]
-    TERM=dumb run script -qec "$SPOOLCTL status" /dev/null
+    TERM=dumb run script -qec "'$SPOOLCTL' status" /dev/null
     [[ "$output" != *$'\033['* ]]
 }

@@ -4,7 +4,7 @@ load spoolctl
 on_terminal() {
     local answer=$1
     shift
-    run script -qec "$SPOOLCTL $*" /dev/null < <(printf '%s\n' "$answer")
+    run script -qec "'$SPOOLCTL' $*" /dev/null < <(printf '%s\n' "$answer")
 }
 
 states() {
