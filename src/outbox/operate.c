@@ -262,20 +262,29 @@ static enum spool_status run_operation(struct db *db, void *arg,
     return status;
 }
 
+static enum spool_status operate(struct outbox *box,
+                                 const struct destination *d,
+                                 const int64_t *ids, size_t n,
+                                 const char *detail, enum action action,
+                                 struct operation *out, struct spool_error *err)
+{
+    struct operate_job j = {.box = box,
+                            .d = d,
+                            .ids = ids,
+                            .n = n,
+                            .detail = detail,
+                            .action = action,
+                            .out = out};
+    return outbox_write(box, run_operation, &j, err);
+}
+
 enum spool_status operate_replay(struct outbox *box,
                                  const struct destination *d,
                                  const int64_t *ids, size_t n,
                                  const char *who_and_why, struct operation *out,
                                  struct spool_error *err)
 {
-    struct operate_job j = {.box = box,
-                            .d = d,
-                            .ids = ids,
-                            .n = n,
-                            .detail = who_and_why,
-                            .action = ACTION_REPLAY,
-                            .out = out};
-    return outbox_write(box, run_operation, &j, err);
+    return operate(box, d, ids, n, who_and_why, ACTION_REPLAY, out, err);
 }
 
 enum spool_status operate_purge(struct outbox *box, const struct destination *d,
@@ -283,12 +292,5 @@ enum spool_status operate_purge(struct outbox *box, const struct destination *d,
                                 const char *who_and_why, struct operation *out,
                                 struct spool_error *err)
 {
-    struct operate_job j = {.box = box,
-                            .d = d,
-                            .ids = ids,
-                            .n = n,
-                            .detail = who_and_why,
-                            .action = ACTION_PURGE,
-                            .out = out};
-    return outbox_write(box, run_operation, &j, err);
+    return operate(box, d, ids, n, who_and_why, ACTION_PURGE, out, err);
 }
