@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "outbox/hold.h"
+#include "outbox/visit.h"
 
 /* A lane that meets this many events of other lanes and none of its own notes
  * them as cut, so that it need not read them again. */
@@ -23,13 +24,13 @@ static bool add_row(struct turn_job *j, struct batch *b, const struct row *row)
         b->room = more;
     }
     const char *before = b->n == 0 ? f->open : f->between;
-    if (!buffer_add(&b->bytes, before, strlen(before))) {
+    size_t before_len = strlen(before);
+    if (!buffer_reserve(&b->bytes, before_len + row->len)) {
         return false;
     }
+    (void)buffer_add(&b->bytes, before, before_len);
     b->events[b->n] = (struct batch_event){row->id, b->bytes.len, row->len};
-    if (!buffer_add(&b->bytes, row->body, row->len)) {
-        return false;
-    }
+    (void)buffer_add(&b->bytes, row->body, row->len);
     b->n++;
     return true;
 }
@@ -50,69 +51,76 @@ static size_t event_limit(const struct turn_job *j)
     return now > 0 && now < limit ? now : limit;
 }
 
-static enum spool_status look_at_row(struct turn_job *j, bool limited,
-                                     struct batch *b, struct found *f,
-                                     const struct row *row,
-                                     struct spool_error *err)
+/* A read of the log under way. */
+struct reading {
+    struct turn_job *j;
+    struct batch *b;
+    struct found *f;
+    bool limited;
+    bool stale; /* ended before a row, since f->next_held lies before it */
+    bool no_memory;
+};
+
+/* Takes a row of the lane that is to be sent. True: enough. */
+static bool take_row(struct reading *r, const struct row *row)
 {
-    if (!membership_has_part(&j->members, row->part)) {
+    const struct turn_job *j = r->j;
+    size_t most = (size_t)j->turn->destination.batch_bytes;
+    if (r->limited && r->b->n > 0 && r->b->bytes.len + row->len > most) {
+        r->f->full = true; /* the next batch begins with it */
+        return true;
+    }
+    if (r->b->n == 0) {
+        r->f->oldest = row->at;
+    }
+    r->no_memory = !add_row(r->j, r->b, row);
+    r->f->hi = r->no_memory ? r->f->hi : row->id;
+    r->f->full = r->limited && r->b->n >= event_limit(j);
+    return r->no_memory || r->f->full;
+}
+
+static bool look_at_row(void *arg, const struct row *row)
+{
+    struct reading *r = arg;
+    struct found *f = r->f;
+    if (row->id > f->next_held) { /* that one was another lane's */
+        r->stale = true;
+        return true;
+    }
+    if (!membership_has_part(&r->j->members, row->part)) {
         f->foreign++;
-        f->full = limited && f->foreign >= FOREIGN_MAX;
+        f->full = r->limited && f->foreign >= FOREIGN_MAX;
     } else if (!row_is_whole(row)) {
         f->damaged = row->id;
-        return SPOOL_OK;
-    } else if (!membership_takes(&j->members, row->body, row->len)) {
+        return true;
+    } else if (!membership_takes(&r->j->members, row->body, row->len)) {
         f->passed++;
-        f->full = limited && f->passed >= FOREIGN_MAX;
-    } else if (limited && row->id == f->next_held) {
+        f->full = r->limited && f->passed >= FOREIGN_MAX;
+    } else if (r->limited && row->id == f->next_held) {
         f->held = row->id;
-        return SPOOL_OK;
+        return true;
     } else {
-        size_t most = (size_t)j->turn->destination.batch_bytes;
-        if (limited && b->n > 0 && b->bytes.len + row->len > most) {
-            f->full = true;
-            return SPOOL_OK; /* the next batch begins with it */
-        }
-        if (b->n == 0) {
-            f->oldest = row->at;
-        }
-        if (!add_row(j, b, row)) {
-            return failed(err, SPOOL_NO_MEMORY, "out of memory for a batch");
-        }
-        f->full = limited && b->n >= event_limit(j);
+        return take_row(r, row);
     }
     f->hi = row->id;
-    return SPOOL_OK;
+    return f->full;
 }
 
 enum spool_status body_read(struct db *db, struct turn_job *j, int64_t behind,
                             int64_t hi, bool limited, struct batch *b,
                             struct found *f, struct spool_error *err)
 {
+    struct reading r = {.j = j, .b = b, .f = f, .limited = limited};
+    enum spool_status status;
     *f = (struct found){.hi = behind};
-    enum spool_status status =
-        hold_next_event(db, behind + 1, &f->next_held, err);
-    if (status != SPOOL_OK) {
-        return status;
-    }
-    sqlite3_stmt *s =
-        db_query(db, STATEMENT_EVENTS_RANGE, "ii", behind + 1, hi);
-    bool more;
-    status = db_row(db, s, &more, err);
-    while (status == SPOOL_OK && more) {
-        struct row row;
-        row_read(s, &row);
-        if (row.id > f->next_held) { /* that one was another lane's */
-            status = hold_next_event(db, row.id, &f->next_held, err);
-        }
+    do {
+        r.stale = false;
+        status = hold_next_event(db, f->hi + 1, &f->next_held, err);
         if (status == SPOOL_OK) {
-            status = look_at_row(j, limited, b, f, &row, err);
+            status = visit_events(db, f->hi + 1, hi, look_at_row, &r, err);
         }
-        if (status != SPOOL_OK || f->full || f->damaged > 0 || f->held > 0) {
-            break;
-        }
-        status = db_row(db, s, &more, err);
-    }
-    (void)sqlite3_reset(s);
-    return status;
+    } while (status == SPOOL_OK && r.stale);
+    return r.no_memory
+               ? failed(err, SPOOL_NO_MEMORY, "out of memory for a batch")
+               : status;
 }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "outbox/migrate.h"
+#include "outbox/visit.h"
 
 #define BUSY_TIMEOUT_MS 10000
 
@@ -162,6 +163,9 @@ enum spool_status db_open(struct db *db, const char *path,
     }
     if (status == SPOOL_OK) {
         status = pragma_is(db, "cache_spill", "0", err);
+    }
+    if (status == SPOOL_OK && visit_install(db) != SQLITE_OK) {
+        status = db_failed(db, err, "cannot configure");
     }
     if (status != SPOOL_OK) {
         db_close(db);

@@ -16,11 +16,14 @@
 #include "outbox/statements.h"
 #include "spool/error.h"
 
+struct visit;
+
 struct db {
     sqlite3 *handle;
     const char *path; /* borrowed; absolute */
     int wal_frames;   /* in the WAL after this connection's last commit */
     sqlite3_stmt *statements[STATEMENT_COUNT];
+    const struct visit *visit; /* under way (visit.h) */
 };
 
 /* Opens an existing file. A zeroed db is closed. */

@@ -9,9 +9,11 @@
  * A row is written once. What becomes of it is said by the tile it lies in, so
  * settling a batch of a thousand events writes one row, and the log needs no
  * index. */
-#define _XOPEN_SOURCE 700 /* realpath */
+#define _XOPEN_SOURCE   700 /* realpath */
+#define _DEFAULT_SOURCE     /* htole64 */
 #include "outbox/store.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -250,14 +252,8 @@ enum spool_status outbox_write(struct outbox *box,
  * was moved or dated anew is as wrong as one with a flipped bit. */
 uint32_t row_crc(uint32_t body_crc, int64_t id, int64_t at, int64_t part)
 {
-    unsigned char frame[24];
-    const int64_t numbers[3] = {id, at, part};
-    for (size_t i = 0; i < 3; i++) {
-        for (size_t byte = 0; byte < 8; byte++) {
-            frame[i * 8 + byte] =
-                (unsigned char)((uint64_t)numbers[i] >> (8 * byte));
-        }
-    }
+    const uint64_t frame[3] = {htole64((uint64_t)id), htole64((uint64_t)at),
+                               htole64((uint64_t)part)};
     return crc32c(body_crc, frame, sizeof frame);
 }
 

@@ -55,6 +55,10 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_EVENTS_RANGE] =
         "SELECT id, at, part, crc, body FROM spool_event "
         "WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+    /* Gives a row when the visitor has had enough. */
+    [STATEMENT_EVENTS_VISIT] =
+        "SELECT 1 FROM spool_event WHERE id BETWEEN ?1 AND ?2 "
+        "AND spool_visit(id, at, part, crc, body) ORDER BY id",
     [STATEMENT_EVENTS_COUNT] = "SELECT count(*) FROM spool_event "
                                "WHERE id BETWEEN ?1 AND ?2 AND part % ?3 = ?4",
 

@@ -75,11 +75,6 @@ void membership_close(struct membership *m)
     }
 }
 
-bool membership_has_part(const struct membership *m, int64_t part)
-{
-    return part % m->lanes == m->lane;
-}
-
 bool membership_takes(const struct membership *m, const char *body, size_t len)
 {
     return m->filter == NULL || m->filters->takes(m->filter, body, len);

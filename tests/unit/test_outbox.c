@@ -10,8 +10,8 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "outbox/db.h"
 #include "outbox/lock.h"
-#include "outbox/statements.h"
 #include "support/box.h"
 
 static void run_sql(const char *path, const char *sql)
@@ -227,17 +227,31 @@ static void one_flusher_a_spool_and_its_pid_is_named(void **state)
 static void every_statement_prepares_on_a_fresh_spool(void **state)
 {
     struct fixture *f = *state;
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    struct db db;
+    struct spool_error err;
+    assert_int_equal(db_open(&db, f->path, &err), SPOOL_OK);
     for (int i = 0; i < STATEMENT_COUNT; i++) {
         sqlite3_stmt *s = NULL;
-        if (sqlite3_prepare_v2(db, statement_sql[i], -1, &s, NULL) !=
+        if (sqlite3_prepare_v2(db.handle, statement_sql[i], -1, &s, NULL) !=
             SQLITE_OK) {
-            fail_msg("statement %d: %s", i, sqlite3_errmsg(db));
+            fail_msg("statement %d: %s", i, sqlite3_errmsg(db.handle));
         }
         assert_int_equal(sqlite3_finalize(s), SQLITE_OK);
     }
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    db_close(&db);
+}
+
+/* Whoever opens the file with another program has no such function. */
+static void a_visit_is_no_function_for_others(void **state)
+{
+    struct fixture *f = *state;
+    struct db db;
+    struct spool_error err;
+    assert_int_equal(db_open(&db, f->path, &err), SPOOL_OK);
+    assert_int_equal(sqlite3_exec(db.handle, "SELECT spool_visit(1,2,3,4,5)",
+                                  NULL, NULL, NULL),
+                     SQLITE_ERROR);
+    db_close(&db);
 }
 
 static void the_hot_statements_seek_and_the_log_has_no_index(void **state)
@@ -251,17 +265,20 @@ static void the_hot_statements_seek_and_the_log_has_no_index(void **state)
         {STATEMENT_TILE_FROM, "USING INDEX spool_batch_tile"},
         {STATEMENT_TILES_SENDING, "USING INDEX spool_batch_waiting"},
         {STATEMENT_EVENTS_RANGE, "USING INTEGER PRIMARY KEY"},
+        {STATEMENT_EVENTS_VISIT, "USING INTEGER PRIMARY KEY"},
         {STATEMENT_LANE_CURSOR, "USING PRIMARY KEY"},
     };
     struct fixture *f = *state;
-    sqlite3 *db;
+    struct db db;
+    struct spool_error err;
     sqlite3_stmt *s;
-    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(db_open(&db, f->path, &err), SPOOL_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char sql[1200];
         (void)snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s",
                        statement_sql[cases[i].which]);
-        assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_prepare_v2(db.handle, sql, -1, &s, NULL),
+                         SQLITE_OK);
         assert_int_equal(sqlite3_step(s), SQLITE_ROW);
         const char *plan = (const char *)sqlite3_column_text(s, 3);
         if (strstr(plan, cases[i].want) == NULL) {
@@ -269,7 +286,7 @@ static void the_hot_statements_seek_and_the_log_has_no_index(void **state)
         }
         assert_int_equal(sqlite3_finalize(s), SQLITE_OK);
     }
-    assert_int_equal(sqlite3_prepare_v2(db,
+    assert_int_equal(sqlite3_prepare_v2(db.handle,
                                         "SELECT 1 FROM sqlite_schema WHERE "
                                         "type = 'index' AND tbl_name = "
                                         "'spool_event'",
@@ -277,7 +294,7 @@ static void the_hot_statements_seek_and_the_log_has_no_index(void **state)
                      SQLITE_OK);
     assert_int_equal(sqlite3_step(s), SQLITE_DONE);
     assert_int_equal(sqlite3_finalize(s), SQLITE_OK);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    db_close(&db);
 }
 
 static void the_views_tell_the_same_as_the_library(void **state)
@@ -376,6 +393,7 @@ int main(void)
         TEST(a_damaged_row_is_set_aside_and_its_neighbours_go),
         cmocka_unit_test(verify_names_what_does_not_add_up),
         TEST(one_flusher_a_spool_and_its_pid_is_named),
+        TEST(a_visit_is_no_function_for_others),
         TEST(every_statement_prepares_on_a_fresh_spool),
         TEST(the_hot_statements_seek_and_the_log_has_no_index),
         TEST(the_views_tell_the_same_as_the_library),
