@@ -19,6 +19,7 @@
 
 #include "crash/siege.h"
 #include "outbox/outbox.h"
+#include "support/result.h"
 
 /* Of one spool; then a new one is besieged, so that no round has to check the
  * events of thousands. */
@@ -93,37 +94,53 @@ static long failures_of(const struct siege_tally *t)
            t->findings + t->deserters;
 }
 
-static void print_tally(const struct siege_tally *t)
+static void figures_of(const struct siege_tally *t, char *out, size_t size)
 {
     char report[1024];
     checker_report_print(&t->judged, report, sizeof report);
-    (void)printf("\"producers_killed\":%ld,\"producers_hit\":%ld,"
-                 "\"flushers_killed\":%ld,\"flushers_hit\":%ld,"
-                 "\"all_killed\":%ld,\"queue_not_empty\":%ld,"
-                 "\"reopen_ms_max\":%.1f,\"findings\":%ld,\"deserters\":%ld,"
-                 "%s",
-                 t->producers_killed, t->producers_hit, t->flushers_killed,
-                 t->flushers_hit, t->all_killed, t->queue_not_empty,
-                 t->reopen_ms_max, t->findings, t->deserters, report);
+    (void)snprintf(out, size,
+                   "\"producers_killed\":%ld,\"producers_hit\":%ld,"
+                   "\"flushers_killed\":%ld,\"flushers_hit\":%ld,"
+                   "\"all_killed\":%ld,\"queue_not_empty\":%ld,"
+                   "\"reopen_ms_max\":%.1f,\"findings\":%ld,"
+                   "\"deserters\":%ld,%s",
+                   t->producers_killed, t->producers_hit, t->flushers_killed,
+                   t->flushers_hit, t->all_killed, t->queue_not_empty,
+                   t->reopen_ms_max, t->findings, t->deserters, report);
+}
+
+/* The mistakes that must be noticed; *caught if all were. */
+static void run_controls(struct rng *rng, bool *caught, char *words,
+                         size_t size)
+{
+    struct control controls[] = {
+        {"acknowledged early: lost",
+         {"early", NULL},
+         offsetof(struct checker_report, lost),
+         0},
+        {"settled early: lost",
+         {NULL, "hasty"},
+         offsetof(struct checker_report, lost),
+         0},
+        {"sent twice: unexplained",
+         {NULL, "twice"},
+         offsetof(struct checker_report, unexplained),
+         0},
+    };
+    size_t len = 0;
+    *caught = true;
+    for (size_t i = 0; i < sizeof controls / sizeof *controls; i++) {
+        run_control(rng, &controls[i]);
+        *caught = *caught && controls[i].caught > 0;
+        int n = snprintf(words + len, size - len, "%s%s %ld", i > 0 ? ", " : "",
+                         controls[i].name, controls[i].caught);
+        len += n > 0 && (size_t)n < size - len ? (size_t)n : 0;
+    }
 }
 
 int main(int argc, char **argv)
 {
     static const struct siege_mistakes none = {NULL, NULL};
-    struct control controls[] = {
-        {"acknowledged_early_lost",
-         {"early", NULL},
-         offsetof(struct checker_report, lost),
-         0},
-        {"settled_early_lost",
-         {NULL, "hasty"},
-         offsetof(struct checker_report, lost),
-         0},
-        {"sent_twice_unexplained",
-         {NULL, "twice"},
-         offsetof(struct checker_report, unexplained),
-         0},
-    };
     struct arguments a;
     struct siege_tally tally = {0};
     struct timespec start;
@@ -138,19 +155,22 @@ int main(int argc, char **argv)
         long left = a.rounds - tally.rounds;
         siege(&rng, left < ROUNDS_OF_ONE ? left : ROUNDS_OF_ONE, &none, &tally);
     }
-    long failures = failures_of(&tally);
-    (void)printf("{\"test\":\"kill\",\"n\":%ld,\"seed\":%" PRIu64
-                 ",\"sqlite\":\"%s\",",
-                 tally.rounds, a.seed, outbox_engine());
-    print_tally(&tally);
-    (void)printf(",\"control\":{");
-    for (size_t i = 0; i < sizeof controls / sizeof *controls; i++) {
-        run_control(&rng, &controls[i]);
-        failures += controls[i].caught == 0;
-        (void)printf("%s\"%s\":%ld", i > 0 ? "," : "", controls[i].name,
-                     controls[i].caught);
-    }
-    (void)printf("},\"failures\":%ld,\"seconds\":%.1f}\n", failures,
-                 seconds_since(&start));
-    return failures == 0 ? 0 : 1;
+    char figures[2048], words[256];
+    bool caught;
+    run_controls(&rng, &caught, words, sizeof words);
+    figures_of(&tally, figures, sizeof figures);
+    return result_tell(&(struct result){
+               .test = "kill",
+               .what = "kill -9 of producers, flusher or all at random "
+                       "moments, endpoint misbehaving",
+               .n = tally.rounds,
+               .failures = failures_of(&tally),
+               .seed = a.seed,
+               .folder = "/tmp",
+               .control = words,
+               .caught = caught,
+               .seconds = seconds_since(&start),
+               .figures = figures})
+               ? 0
+               : 1;
 }
