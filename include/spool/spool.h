@@ -134,7 +134,7 @@ spool_add_destination(struct spool *spool,
                       struct spool_error *err);
 
 /* accepted = delivered + pending + held + sending + retrying + uncertain + dead
- * + purged + passed, at every moment. */
+ * + purged + passed + lost, at every moment. */
 struct spool_stats {
     int64_t accepted;
     int64_t delivered;
@@ -148,6 +148,7 @@ struct spool_stats {
     int64_t passed;    /* not taken by the destination's filter */
     int64_t
         oldest_at_ms; /* when the oldest waiting one was accepted; 0: none */
+    int64_t lost; /* by damage to the file: their ids are in the audit log */
 };
 
 /* Cheap however much waits. SPOOL_NOT_FOUND names the destinations. */

@@ -102,6 +102,7 @@ static enum spool_status read_sums(struct db *db, void *arg,
             out->by_state[i] = sqlite3_column_int64(s, 1 + i);
         }
         out->passed = sqlite3_column_int64(s, 1 + EVENT_STATES);
+        out->lost = sqlite3_column_int64(s, 2 + EVENT_STATES);
         (void)sqlite3_reset(s);
     }
     for (int i = EVENT_PENDING; i <= EVENT_UNCERTAIN; i++) {

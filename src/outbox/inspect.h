@@ -28,6 +28,7 @@ struct sums {
     int64_t accepted; /* for this destination: behind its base */
     int64_t by_state[EVENT_STATES];
     int64_t passed;    /* not taken by its filter */
+    int64_t lost;      /* by damage: neither their rows nor a batch is left */
     int64_t waiting;   /* pending + sending + retrying + uncertain + held */
     int64_t oldest_id; /* of the oldest waiting event, 0 when none waits */
     int64_t oldest_at; /* wall ms it was accepted at, 0 when none waits */

@@ -45,7 +45,7 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     /* Behind a drained and dropped log the ids go on where they were. */
     [STATEMENT_LAST_ID] =
         "SELECT max(coalesce((SELECT max(id) FROM spool_event), 0), "
-        "(SELECT dropped_to FROM spool_store))",
+        "(SELECT max(dropped_to, lost_to) FROM spool_store))",
     [STATEMENT_DROPPED_TO] = "SELECT dropped_to FROM spool_store",
     [STATEMENT_EVENT_INSERT] =
         "INSERT INTO spool_event (id, at, part, crc, body) "
@@ -248,7 +248,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
 
     [STATEMENT_SUMS] =
         "SELECT accepted, pending, sending, retrying, uncertain, delivered, "
-        "dead, purged, held, passed FROM spool_sums WHERE destination = ?1",
+        "dead, purged, held, passed, lost FROM spool_sums "
+        "WHERE destination = ?1",
     /* The first event of a lane behind an id. */
     [STATEMENT_OLDEST] =
         "SELECT id, at FROM spool_event WHERE id > ?1 AND part % ?2 = ?3 "

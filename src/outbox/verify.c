@@ -205,7 +205,7 @@ static enum spool_status check_sums(struct verify_job *j,
         return status;
     }
     int64_t settled = s.by_state[EVENT_DELIVERED] + s.by_state[EVENT_DEAD] +
-                      s.by_state[EVENT_PURGED] + s.passed;
+                      s.by_state[EVENT_PURGED] + s.passed + s.lost;
     if (s.accepted != settled + s.waiting || s.by_state[EVENT_PENDING] < 0) {
         find(j, "%s: %lld accepted, but %lld settled and %lld waiting",
              j->d->name, (long long)s.accepted, (long long)settled,

@@ -415,6 +415,7 @@ enum spool_status spool_stats(struct spool *spool, const char *destination,
             .purged = s.by_state[EVENT_PURGED],
             .passed = s.passed,
             .oldest_at_ms = s.oldest_at,
+            .lost = s.lost,
         };
     }
     return status;

@@ -12,6 +12,7 @@
 
 #include "outbox/db.h"
 #include "outbox/lock.h"
+#include "outbox/migrate.h"
 #include "support/box.h"
 
 static void run_sql(const char *path, const char *sql)
@@ -92,8 +93,42 @@ static void a_newer_file_is_refused_and_not_touched(void **state)
     run_sql(f->path, "PRAGMA user_version = 999");
     assert_int_equal(try_open(f->path, true, &err), SPOOL_NEWER);
     assert_non_null(strstr(err.message, "999"));
-    run_sql(f->path, "PRAGMA user_version = 1");
+    char sql[64];
+    (void)snprintf(sql, sizeof sql, "PRAGMA user_version = %d",
+                   migrate_newest());
+    run_sql(f->path, sql);
     assert_int_equal(try_open(f->path, true, &err), SPOOL_OK);
+}
+
+static void a_file_of_the_first_release_is_brought_up_to_date(void **state)
+{
+    struct fixture *f = *state;
+    struct sums s;
+    struct spool_error err;
+    outbox_close(f->box);
+    f->box = NULL;
+    (void)snprintf(f->path, sizeof f->path, "%s/first.db", f->folder);
+    run_sql(f->path, "PRAGMA page_size = 8192; PRAGMA auto_vacuum = 2");
+    run_sql(f->path, migrations[0].sql);
+    run_sql(f->path,
+            "INSERT INTO spool_store VALUES (1, 'of-the-first', 5, 3);"
+            "INSERT INTO spool_destination (name, url, profile, lanes, "
+            "batch_events, batch_bytes, batch_age_ms, backoff_base_ms, "
+            "backoff_cap_ms, hold_after, base, state, since) VALUES ('shop', "
+            "'http://127.0.0.1:1', 'json', 1, 4, 1000, 0, 1, 1, 20, 3, "
+            "'running', 5);"
+            "INSERT INTO spool_lane VALUES (1, 0, 3, 3);"
+            "PRAGMA user_version = 1; PRAGMA application_id = 1936748396");
+    assert_int_equal(chmod(f->path, 0600), 0);
+    fixture_reopen(f);
+    assert_string_equal(outbox_store_id(f->box), "of-the-first");
+    fixture_put(f, 2); /* checks the ids itself: 4 and 5 */
+    assert_int_equal(destination_find(f->box, "shop", &f->d, &err), SPOOL_OK);
+    assert_int_equal(inspect_sums(f->box, &f->d, &s, &err), SPOOL_OK);
+    assert_int_equal(s.accepted, 2);
+    assert_int_equal(s.by_state[EVENT_PENDING], 2);
+    assert_int_equal(s.lost, 0);
+    fixture_verify(f);
 }
 
 static void a_file_of_another_program_is_refused_and_not_touched(void **state)
@@ -387,6 +422,7 @@ int main(void)
         TEST(ids_are_dense_and_survive_reopening),
         TEST(opening_what_is_not_there_says_how_to_make_it),
         TEST(a_newer_file_is_refused_and_not_touched),
+        TEST(a_file_of_the_first_release_is_brought_up_to_date),
         TEST(a_file_of_another_program_is_refused_and_not_touched),
         TEST(a_link_or_a_folder_in_its_place_is_refused),
         TEST(a_file_that_is_gone_takes_no_more_events),

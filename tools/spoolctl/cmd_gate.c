@@ -38,6 +38,7 @@ static void look(struct gate *g, const struct ctl *ctl,
         json_add_number(o, "delivered", s->by_state[EVENT_DELIVERED]);
         json_add_number(o, "purged", s->by_state[EVENT_PURGED]);
         json_add_number(o, "passed", s->passed);
+        json_add_number(o, "lost", s->lost);
         (void)json_object_array_add(g->list, o);
     } else if (shut) {
         char count[HUMAN_SIZE], oldest[WHEN_SIZE];

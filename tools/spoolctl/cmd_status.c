@@ -111,6 +111,7 @@ static struct json_object *destination_json(const struct status *s, size_t i)
                         sums->by_state[state]);
     }
     json_add_number(o, "passed", sums->passed);
+    json_add_number(o, "lost", sums->lost);
     json_add_decimal(o, "rate_per_s",
                      (double)sums->delivered_last_minute / 60.0);
     return o;
@@ -292,7 +293,7 @@ static void print_settled(const struct status *s, size_t i)
 {
     const struct sums *sums = &s->sums[i];
     char delivered[HUMAN_SIZE], held[HUMAN_SIZE], purged[HUMAN_SIZE];
-    char passed[HUMAN_SIZE];
+    char passed[HUMAN_SIZE], lost[HUMAN_SIZE];
     (void)printf("%s: %s delivered", s->d[i].name,
                  human_count(sums->by_state[EVENT_DELIVERED], delivered));
     if (sums->by_state[EVENT_HELD] > 0) {
@@ -306,6 +307,9 @@ static void print_settled(const struct status *s, size_t i)
     if (sums->passed > 0) {
         (void)printf(", %s passed over by its filter",
                      human_count(sums->passed, passed));
+    }
+    if (sums->lost > 0) {
+        (void)printf(", %s lost by damage", human_count(sums->lost, lost));
     }
     (void)putchar('\n');
 }
