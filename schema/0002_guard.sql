@@ -74,3 +74,41 @@ CROSS JOIN last
 LEFT JOIN tiles AS t ON t.destination = d.id
 LEFT JOIN holds AS h ON h.destination = d.id
 LEFT JOIN losses AS g ON g.destination = d.id;
+
+-- How a destination is spoken to, beside its URL and key.
+-- array: a JSON array; object: one event a request; ndjson: an event a line
+ALTER TABLE spool_destination ADD COLUMN body TEXT NOT NULL DEFAULT 'array';
+ALTER TABLE spool_destination ADD COLUMN success TEXT;   -- statuses, or NULL
+ALTER TABLE spool_destination ADD COLUMN headers TEXT;   -- lines, no secrets
+ALTER TABLE spool_destination ADD COLUMN header_file TEXT;  -- where more are
+ALTER TABLE spool_destination ADD COLUMN ca_file TEXT;
+ALTER TABLE spool_destination ADD COLUMN client_cert TEXT;
+ALTER TABLE spool_destination ADD COLUMN client_key TEXT;
+ALTER TABLE spool_destination ADD COLUMN proxy TEXT;
+-- Events a second at most; 0: as many as it takes.
+ALTER TABLE spool_destination ADD COLUMN rate INTEGER NOT NULL DEFAULT 0;
+-- A flusher that starts on a backlog waits up to so long, by the store's id.
+ALTER TABLE spool_destination ADD COLUMN spread_ms INTEGER NOT NULL
+    DEFAULT 30000;
+
+-- A replay that goes on in slices beside live events.
+CREATE TABLE spool_replay (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    destination INTEGER NOT NULL REFERENCES spool_destination (id),
+    at          INTEGER NOT NULL,  -- begun at
+    detail      TEXT NOT NULL,     -- what was selected
+    rate        INTEGER NOT NULL,  -- events a second
+    events      INTEGER NOT NULL,  -- selected
+    done        INTEGER NOT NULL DEFAULT 0,  -- of them, looked at
+    changed     INTEGER NOT NULL DEFAULT 0,  -- of those, sent anew
+    cursor      INTEGER NOT NULL DEFAULT 0,  -- looked at up to this id
+    stepped_at  INTEGER NOT NULL   -- the last slice
+) STRICT;
+
+-- What it selected, as ranges of ids.
+CREATE TABLE spool_replay_range (
+    replay INTEGER NOT NULL REFERENCES spool_replay (id),
+    lo     INTEGER NOT NULL,
+    hi     INTEGER NOT NULL,
+    PRIMARY KEY (replay, lo)
+) STRICT, WITHOUT ROWID;

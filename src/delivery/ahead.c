@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "delivery/profile.h"
-
 void ahead_init(struct ahead *a, struct outbox *box, uv_loop_t *loop, int lane,
                 void (*done)(void *arg), void *arg)
 {
@@ -56,7 +54,7 @@ void ahead_drop_memory(struct ahead *a)
 static void run_read(uv_work_t *work)
 {
     struct ahead *a = work->data;
-    struct take_options take = {.framing = profile_framing};
+    struct take_options take = {0};
     int64_t behind = a->fresh[0].behind;
     bool more = true;
     /* What cannot be read now is read, or fails, in the turn. */

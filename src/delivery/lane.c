@@ -241,7 +241,6 @@ static void give_orders(struct lane *lane)
     size_t uses =
         lane->window > 0 ? 0 : ahead_take(&lane->ahead, lane->used, most);
     lane->take = (struct take_options){
-        .framing = profile_framing,
         .most_events = lane->window,
         .hurry = lane->f->options.foreground,
         .now = lane->overdue,

@@ -90,8 +90,6 @@ enum spool_status profile_check_url(enum profile profile, const char *url,
     return SPOOL_OK;
 }
 
-const struct framing profile_framing = {"[", ",", "]"};
-
 /* The first line of the key's file. */
 static enum spool_status read_key(const char *path, char key[KEY_SIZE],
                                   struct spool_error *err)

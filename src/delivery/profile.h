@@ -28,9 +28,6 @@ enum spool_status profile_find(const char *name, enum profile *out,
 enum spool_status profile_check_url(enum profile profile, const char *url,
                                     struct spool_error *err);
 
-/* Both kinds of endpoint take a JSON array. */
-extern const struct framing profile_framing;
-
 /* Reads the key from d's file at each call, so that a new key counts at once.
  * SPOOL_IO when it cannot be read. */
 enum spool_status profile_prepare(enum profile profile,

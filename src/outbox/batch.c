@@ -133,7 +133,10 @@ enum spool_status batch_prefetch(struct outbox *box,
                                       .take = take,
                                       .turn = &turn},
                              .out = out};
-    *out = (struct prefetch){.behind = behind, .batch = out->batch};
+    *out = (struct prefetch){.behind = behind,
+                             .lanes = d->lanes,
+                             .body = d->body,
+                             .batch = out->batch};
     enum spool_status status =
         membership_open(&p.turn.members, box, d, lane, err);
     if (status == SPOOL_OK) {

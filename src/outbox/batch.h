@@ -66,11 +66,6 @@ struct settlement {
     size_t answer_len;
 };
 
-/* How a request body is put together from events. */
-struct framing {
-    const char *open, *between, *close;
-};
-
 /* The events of the log's next batch, read before the turn that cuts it. Zeroed
  * is none. */
 struct prefetch {
@@ -79,6 +74,9 @@ struct prefetch {
     int64_t hi;     /* the id it ends with */
     int64_t passed, damaged, oldest;
     bool full;
+    /* What the destination was: a turn that finds another one ignores it. */
+    int lanes;
+    enum destination_body body;
 };
 
 void prefetch_finish(struct prefetch *p); /* safe twice */
@@ -88,7 +86,6 @@ void prefetch_finish(struct prefetch *p); /* safe twice */
 #define BATCH_AHEAD 4
 
 struct take_options {
-    struct framing framing;
     int most_events; /* slow start: at most so many now; 0 no such limit */
     bool hurry;      /* do not wait for a batch to fill or age */
     bool now;        /* do not wait for a retry or probe time either */

@@ -11,9 +11,34 @@
  * them as cut, so that it need not read them again. */
 #define FOREIGN_MAX 5000
 
+/* How a request's body is put together from events. */
+static const struct framing {
+    const char *open, *between, *close;
+    bool flat; /* no line ends inside an event */
+} framings[] = {
+    [BODY_ARRAY] = {"[", ",", "]", false},
+    [BODY_OBJECT] = {"", "", "", false},
+    [BODY_NDJSON] = {"", "\n", "\n", true},
+};
+
+static const struct framing *framing_of(const struct turn_job *j)
+{
+    return &framings[j->turn->destination.body];
+}
+
+/* JSON has line ends between its tokens only, where a space does as well. */
+static void flatten(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '\n' || text[i] == '\r') {
+            text[i] = ' ';
+        }
+    }
+}
+
 static bool add_row(struct turn_job *j, struct batch *b, const struct row *row)
 {
-    const struct framing *f = &j->take->framing;
+    const struct framing *f = framing_of(j);
     if (b->n == b->room) {
         size_t more = b->room == 0 ? 64 : b->room * 2;
         struct batch_event *events = realloc(b->events, more * sizeof *events);
@@ -31,6 +56,9 @@ static bool add_row(struct turn_job *j, struct batch *b, const struct row *row)
     (void)buffer_add(&b->bytes, before, before_len);
     b->events[b->n] = (struct batch_event){row->id, b->bytes.len, row->len};
     (void)buffer_add(&b->bytes, row->body, row->len);
+    if (f->flat) {
+        flatten(b->bytes.data + b->bytes.len - row->len, row->len);
+    }
     b->n++;
     return true;
 }
@@ -38,7 +66,7 @@ static bool add_row(struct turn_job *j, struct batch *b, const struct row *row)
 enum spool_status body_close(struct turn_job *j, struct batch *b,
                              struct spool_error *err)
 {
-    const char *text = j->take->framing.close;
+    const char *text = framing_of(j)->close;
     return buffer_add(&b->bytes, text, strlen(text))
                ? SPOOL_OK
                : failed(err, SPOOL_NO_MEMORY, "out of memory for a batch");
@@ -48,6 +76,9 @@ static size_t event_limit(const struct turn_job *j)
 {
     size_t limit = (size_t)j->turn->destination.batch_events;
     size_t now = (size_t)j->take->most_events;
+    if (j->turn->destination.body == BODY_OBJECT) {
+        return 1;
+    }
     return now > 0 && now < limit ? now : limit;
 }
 

@@ -6,17 +6,6 @@
 #include "base/error.h"
 #include "outbox/store.h"
 
-static const char *const state_names[] = {
-    [DESTINATION_RUNNING] = "running",
-    [DESTINATION_HELD] = "held",
-    [DESTINATION_PAUSED] = "paused",
-};
-
-const char *destination_state_name(enum destination_state state)
-{
-    return state_names[state];
-}
-
 void destination_default(struct destination *d)
 {
     *d = (struct destination){
@@ -30,6 +19,7 @@ void destination_default(struct destination *d)
         .backoff_base_ms = 1000,
         .backoff_cap_ms = (int64_t)10 * 60 * 1000,
         .hold_after = 20,
+        .spread_ms = 30000,
     };
 }
 
@@ -73,6 +63,8 @@ static enum spool_status check(const struct destination *d,
         {"the longest backoff in ms", d->backoff_cap_ms, d->backoff_base_ms,
          (int64_t)24 * 3600 * 1000},
         {"hold-after", d->hold_after, 0, 1000000},
+        {"rate", d->rate, 0, 1000000},
+        {"spread in ms", d->spread_ms, 0, (int64_t)24 * 3600 * 1000},
     };
     enum spool_status status = check_name(d->name, err);
     for (size_t i = 0;
@@ -84,73 +76,6 @@ static enum spool_status check(const struct destination *d,
         return failed(err, SPOOL_MISUSE, "destination %s needs a URL", d->name);
     }
     return status;
-}
-
-void destination_read(sqlite3_stmt *s, struct destination *d)
-{
-    char state[16], kind[16];
-    d->id = sqlite3_column_int64(s, 0);
-    db_copy_text(s, 1, d->name, sizeof d->name);
-    db_copy_text(s, 2, d->url, sizeof d->url);
-    db_copy_text(s, 3, d->profile, sizeof d->profile);
-    db_copy_text(s, 4, d->origin, sizeof d->origin);
-    db_copy_text(s, 5, d->api_key_file, sizeof d->api_key_file);
-    db_copy_text(s, 6, d->filter, sizeof d->filter);
-    d->lanes = sqlite3_column_int(s, 7);
-    d->batch_events = sqlite3_column_int(s, 8);
-    d->batch_bytes = sqlite3_column_int64(s, 9);
-    d->batch_age_ms = sqlite3_column_int64(s, 10);
-    d->backoff_base_ms = sqlite3_column_int64(s, 11);
-    d->backoff_cap_ms = sqlite3_column_int64(s, 12);
-    d->hold_after = sqlite3_column_int(s, 13);
-    d->base = sqlite3_column_int64(s, 14);
-    db_copy_text(s, 15, state, sizeof state);
-    db_copy_text(s, 16, kind, sizeof kind);
-    d->state = strcmp(state, "held") == 0     ? DESTINATION_HELD
-               : strcmp(state, "paused") == 0 ? DESTINATION_PAUSED
-                                              : DESTINATION_RUNNING;
-    d->hold_kind = strcmp(kind, "fault") == 0      ? HOLD_FAULT
-                   : strcmp(kind, "refusing") == 0 ? HOLD_REFUSING
-                                                   : HOLD_NONE;
-    db_copy_text(s, 17, d->reason, sizeof d->reason);
-    d->since = sqlite3_column_int64(s, 18);
-    d->probes = sqlite3_column_int(s, 19);
-    d->next_probe_at = sqlite3_column_int64(s, 20);
-    d->dead_in_row = sqlite3_column_int(s, 21);
-}
-
-static enum spool_status get(struct db *db, sqlite3_stmt *s, bool *found,
-                             struct destination *d, struct spool_error *err)
-{
-    enum spool_status status = db_row(db, s, found, err);
-    if (status == SPOOL_OK && *found) {
-        destination_read(s, d);
-        (void)sqlite3_reset(s);
-    }
-    return status;
-}
-
-enum spool_status destination_get(struct db *db, int64_t id, bool *found,
-                                  struct destination *d,
-                                  struct spool_error *err)
-{
-    return get(db, db_query(db, STATEMENT_DESTINATION_BY_ID, "i", id), found, d,
-               err);
-}
-
-enum spool_status destination_write_state(struct db *db,
-                                          const struct destination *d,
-                                          struct spool_error *err)
-{
-    static const char *const kinds[] = {
-        [HOLD_NONE] = NULL,
-        [HOLD_FAULT] = "fault",
-        [HOLD_REFUSING] = "refusing",
-    };
-    return db_run(db, err, STATEMENT_DESTINATION_STATE, "itttiiii", d->id,
-                  state_names[d->state], kinds[d->hold_kind], d->reason,
-                  d->since, (int64_t)d->probes, d->next_probe_at,
-                  (int64_t)d->dead_in_row);
 }
 
 struct change {
@@ -167,9 +92,9 @@ static enum spool_status find_by_name(struct db *db, const char *name,
                                       struct spool_error *err)
 {
     bool found;
-    enum spool_status status =
-        get(db, db_query(db, STATEMENT_DESTINATION_BY_NAME, "t", name), &found,
-            d, err);
+    enum spool_status status = destination_row(
+        db, db_query(db, STATEMENT_DESTINATION_BY_NAME, "t", name), &found, d,
+        err);
     if (status != SPOOL_OK || found) {
         return status;
     }
@@ -198,9 +123,9 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
     struct destination *d = c->d;
     bool found;
     struct destination other;
-    enum spool_status status =
-        get(db, db_query(db, STATEMENT_DESTINATION_BY_NAME, "t", d->name),
-            &found, &other, err);
+    enum spool_status status = destination_row(
+        db, db_query(db, STATEMENT_DESTINATION_BY_NAME, "t", d->name), &found,
+        &other, err);
     if (status == SPOOL_OK && found) {
         return failed(err, SPOOL_EXISTS,
                       "destination %s exists already; change it with "
@@ -230,6 +155,9 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
             (int64_t)d->hold_after, d->base, d->since);
     }
     d->id = sqlite3_last_insert_rowid(db->handle);
+    if (status == SPOOL_OK) {
+        status = destination_write_options(db, d->id, d, err);
+    }
     for (int lane = 0; status == SPOOL_OK && lane < d->lanes; lane++) {
         status = db_run(db, err, STATEMENT_LANE_INSERT, "iii", d->id,
                         (int64_t)lane, d->base);
@@ -255,6 +183,26 @@ enum spool_status destination_add(struct outbox *box, struct destination *d,
     return status == SPOOL_OK ? outbox_write(box, add, &c, err) : status;
 }
 
+/* What was sent and has no final answer goes out again as the same bytes under
+ * the same key: what shapes them must not change meanwhile. */
+static enum spool_status check_settled(struct db *db,
+                                       const struct destination *d,
+                                       const char *what,
+                                       struct spool_error *err)
+{
+    int64_t open = 0;
+    enum spool_status status =
+        db_number(db, err, 0, &open, STATEMENT_TILES_OPEN, "i", d->id);
+    if (status == SPOOL_OK && open > 0) {
+        return failed(err, SPOOL_BUSY,
+                      "%s of %s cannot be changed now: %lld requests are under "
+                      "way or wait to be sent again; spoolctl pause %s, or let "
+                      "them arrive, and try again",
+                      what, d->name, (long long)open, d->name);
+    }
+    return status;
+}
+
 static enum spool_status set(struct db *db, void *arg, struct spool_error *err)
 {
     const struct change *c = arg;
@@ -267,6 +215,12 @@ static enum spool_status set(struct db *db, void *arg, struct spool_error *err)
                       "lanes and filter of %s cannot be changed, since the "
                       "log has been cut by them; add a second destination",
                       d->name);
+    }
+    if (status == SPOOL_OK && old.body != d->body) {
+        status = check_settled(db, &old, "the body", err);
+    }
+    if (status == SPOOL_OK) {
+        status = destination_write_options(db, old.id, d, err);
     }
     if (status != SPOOL_OK) {
         return status;

@@ -4,11 +4,12 @@
 
 #include "outbox/outbox.h"
 
-#define DESTINATION_NAME_SIZE   65 /* 64 bytes */
-#define DESTINATION_URL_SIZE    1024
-#define DESTINATION_TEXT_SIZE   1024
-#define DESTINATION_REASON_SIZE 400
-#define DESTINATION_LANES_MAX   256
+#define DESTINATION_NAME_SIZE    65 /* 64 bytes */
+#define DESTINATION_URL_SIZE     1024
+#define DESTINATION_TEXT_SIZE    1024
+#define DESTINATION_REASON_SIZE  400
+#define DESTINATION_HEADERS_SIZE 2048
+#define DESTINATION_LANES_MAX    256
 
 enum destination_state {
     DESTINATION_RUNNING,
@@ -21,6 +22,13 @@ enum hold_kind {
     HOLD_NONE,
     HOLD_FAULT,   /* account, URL, TLS, portal: no event was judged */
     HOLD_REFUSING /* it refuses every event it is sent */
+};
+
+/* What a request's body is. */
+enum destination_body {
+    BODY_ARRAY,  /* a JSON array of events */
+    BODY_OBJECT, /* one event */
+    BODY_NDJSON  /* an event a line */
 };
 
 struct destination {
@@ -39,6 +47,16 @@ struct destination {
     int64_t backoff_cap_ms;
     int hold_after; /* refused events in a row before it is held */
     int64_t base;   /* reads the log behind this id */
+    enum destination_body body;
+    char success[128]; /* statuses that mean success; "" the profile's rule */
+    char headers[DESTINATION_HEADERS_SIZE];  /* of its own, a line each */
+    char header_file[DESTINATION_TEXT_SIZE]; /* where more are; "" none */
+    char ca_file[DESTINATION_TEXT_SIZE];     /* "" the system's */
+    char client_cert[DESTINATION_TEXT_SIZE]; /* "" none */
+    char client_key[DESTINATION_TEXT_SIZE];  /* "" it is in client_cert */
+    char proxy[256];                         /* "" none */
+    int64_t rate;      /* events a second at most; 0: no limit */
+    int64_t spread_ms; /* a start on a backlog is put off by up to this */
     /* What became of it; ignored by add and set. */
     enum destination_state state;
     enum hold_kind hold_kind;
@@ -53,6 +71,10 @@ struct destination {
 void destination_default(struct destination *d);
 
 const char *destination_state_name(enum destination_state state);
+const char *destination_body_name(enum destination_body body);
+
+/* False if there is no body of that name. */
+bool destination_body_find(const char *name, enum destination_body *out);
 
 /* d->base < 0 means "from now on"; the beginning is where retention has left
  * the log whole. Sets d->id. SPOOL_EXISTS when the name is taken, SPOOL_MISUSE

@@ -10,7 +10,8 @@
     "id, name, url, profile, origin, api_key_file, filter, lanes, "            \
     "batch_events, batch_bytes, batch_age_ms, backoff_base_ms, "               \
     "backoff_cap_ms, hold_after, base, state, hold_kind, reason, since, "      \
-    "probes, next_probe_at, dead_in_row"
+    "probes, next_probe_at, dead_in_row, body, success, headers, "             \
+    "header_file, ca_file, client_cert, client_key, proxy, rate, spread_ms"
 
 #define WAITING "('pending', 'sending', 'retrying', 'uncertain')"
 
@@ -109,6 +110,16 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "batch_events = ?6, batch_bytes = ?7, batch_age_ms = ?8, "
         "backoff_base_ms = ?9, backoff_cap_ms = ?10, hold_after = ?11, "
         "next_probe_at = 0 WHERE id = ?1",
+    [STATEMENT_DESTINATION_OPTIONS] =
+        "UPDATE spool_destination SET body = ?2, success = nullif(?3, ''), "
+        "headers = nullif(?4, ''), header_file = nullif(?5, ''), "
+        "ca_file = nullif(?6, ''), client_cert = nullif(?7, ''), "
+        "client_key = nullif(?8, ''), proxy = nullif(?9, ''), rate = ?10, "
+        "spread_ms = ?11 WHERE id = ?1",
+    /* Requests whose outcome is open: their bytes must not change. */
+    [STATEMENT_TILES_OPEN] =
+        "SELECT count(*) FROM spool_batch WHERE destination = ?1 "
+        "AND state IN " WAITING " AND (state <> 'pending' OR attempts > 0)",
     [STATEMENT_DESTINATION_STATE] =
         "UPDATE spool_destination SET state = ?2, hold_kind = ?3, "
         "reason = nullif(?4, ''), since = ?5, probes = ?6, "

@@ -57,6 +57,9 @@ bool row_is_whole(const struct row *row);
 
 /* The columns of the DESTINATION statements. */
 void destination_read(sqlite3_stmt *s, struct destination *d);
+enum spool_status destination_row(struct db *db, sqlite3_stmt *s, bool *found,
+                                  struct destination *d,
+                                  struct spool_error *err);
 enum spool_status destination_get(struct db *db, int64_t id, bool *found,
                                   struct destination *d,
                                   struct spool_error *err);
@@ -65,6 +68,11 @@ enum spool_status destination_get(struct db *db, int64_t id, bool *found,
 enum spool_status destination_write_state(struct db *db,
                                           const struct destination *d,
                                           struct spool_error *err);
+
+/* Writes everything from body to spread_ms. */
+enum spool_status destination_write_options(struct db *db, int64_t id,
+                                            const struct destination *d,
+                                            struct spool_error *err);
 
 /* One line of the audit log, by this process's user. */
 enum spool_status audit(struct db *db, int64_t now, const char *action,

@@ -163,7 +163,9 @@ static enum spool_status read_log(struct db *db, struct turn_job *j,
     struct prefetch *p = j->prefetched < j->take->prefetched_n
                              ? &j->take->prefetched[j->prefetched]
                              : NULL;
-    if (p == NULL || p->behind != cursor || p->batch.n == 0) {
+    const struct destination *d = &j->turn->destination;
+    if (p == NULL || p->behind != cursor || p->batch.n == 0 ||
+        p->lanes != d->lanes || p->body != d->body) {
         return body_read(db, j, cursor, INT64_MAX, true, b, f, err);
     }
     j->prefetched++;

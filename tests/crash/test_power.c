@@ -90,7 +90,7 @@ static enum outcome answer(struct rng *rng)
 /* Settles what is in hand, if anything, and takes what is next. */
 static void turn(struct life *l)
 {
-    static const struct take_options take = {.framing = {"[", ",", "]"}};
+    static const struct take_options take = {0};
     struct spool_error err;
     struct batch landed = l->turn.batches[0];
     struct settlement s = {.outcome = answer(&l->rng),

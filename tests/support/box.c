@@ -101,9 +101,7 @@ void fixture_put(struct fixture *f, int n)
     }
 }
 
-static const struct take_options take_json = {
-    .framing = {"[", ",", "]"},
-};
+static const struct take_options take_json = {0};
 
 static void turn_once(struct fixture *f, const struct order *order,
                       struct turn *turn, enum taken taken)

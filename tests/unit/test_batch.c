@@ -149,8 +149,8 @@ static void a_batch_taken_ahead_and_given_back_was_never_sent(void **state)
 {
     struct fixture *f = *state;
     struct turn first, second, third;
-    struct take_options ahead = {.framing = {"[", ",", "]"}, .ahead = true};
-    struct take_options take = {.framing = {"[", ",", "]"}};
+    struct take_options ahead = {.ahead = true};
+    struct take_options take = {0};
     fixture_put(f, 8);
     fixture_take(f, &first, TAKEN_BATCH);
     assert_true(first.batches[0].more);
@@ -188,8 +188,7 @@ static void a_read_ahead_batch_is_cut_as_if_it_were_read_then(void **state)
     struct spool_error err;
     struct turn turn;
     struct prefetch p = {0};
-    struct take_options take = {
-        .framing = {"[", ",", "]"}, .prefetched = &p, .prefetched_n = 1};
+    struct take_options take = {.prefetched = &p, .prefetched_n = 1};
     fixture_put(f, 6);
     assert_int_equal(batch_prefetch(f->box, &f->d, 0, 0, &take, &p, &err),
                      SPOOL_OK);
@@ -239,7 +238,7 @@ static int drain_refusing(struct fixture *f, struct turn *turn,
                                .probe_at = f->now + 5000,
                                .code = "BAD_INPUT",
                                .reason = "refused"};
-        struct take_options take = {.framing = {"[", ",", "]"}};
+        struct take_options take = {0};
         struct spool_error err;
         assert_int_equal(
             batch_turn(
@@ -326,7 +325,7 @@ an_endpoint_that_refuses_everything_kills_few_and_is_held(void **state)
                                .probe_at = f->now + 5000,
                                .code = "HTTP 400",
                                .reason = "refused"};
-        struct take_options take = {.framing = {"[", ",", "]"}};
+        struct take_options take = {0};
         assert_int_equal(
             batch_turn(
                 f->box, f->d.id, 0,
@@ -362,7 +361,7 @@ an_endpoint_that_refuses_everything_kills_few_and_is_held(void **state)
         struct batch done = turn.batches[0];
         struct settlement s = {
             .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
-        struct take_options take = {.framing = {"[", ",", "]"}};
+        struct take_options take = {0};
         assert_int_equal(
             batch_turn(
                 f->box, f->d.id, 0,
@@ -458,7 +457,7 @@ static void a_refused_probe_of_many_ends_its_lease(void **state)
     fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_HELD);
     assert_true(f->settled.held);
     f->now += 5000;
-    struct take_options take = {.framing = {"[", ",", "]"}};
+    struct take_options take = {0};
     struct order order = {.take = &take};
     assert_int_equal(batch_turn(f->box, d.id, 1, &order, &turn, &err),
                      SPOOL_OK);
@@ -504,7 +503,7 @@ static void lanes_tile_the_log_each_for_itself(void **state)
         struct outbox_event e = {.body = "{}", .len = 2, .part = i % 4};
         assert_int_equal(outbox_append(f->box, &e, 1, &err), SPOOL_OK);
     }
-    struct take_options take = {.framing = {"[", ",", "]"}};
+    struct take_options take = {0};
     int64_t seen = 0;
     for (int lane = 0; lane < 3; lane++) {
         int64_t last = 0;

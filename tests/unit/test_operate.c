@@ -70,7 +70,7 @@ static void dead_events_that_are_replayed_share_batches(void **state)
         struct settlement s = {.outcome = OUTCOME_REFUSED,
                                .code = "BAD_INPUT",
                                .reason = "refused"};
-        struct take_options take = {.framing = {"[", ",", "]"}};
+        struct take_options take = {0};
         assert_int_equal(
             batch_turn(
                 f->box, f->d.id, 0,

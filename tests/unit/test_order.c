@@ -72,8 +72,7 @@ static void expect(struct fixture *f, const char *number, const char *name,
     assert_int_equal(order_is_delivered(&p), strcmp(state, "delivered") == 0);
 }
 
-static const struct take_options take_one = {.framing = {"[", ",", "]"},
-                                             .most_events = 1};
+static const struct take_options take_one = {.most_events = 1};
 
 static void an_order_that_was_never_put_is_unknown(void **state)
 {

@@ -57,7 +57,7 @@ static void deliver_all(struct fixture *f)
         struct settlement s = {
             .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
         struct done done = {.batch = &sent, .s = &s};
-        struct take_options take = {.framing = {"[", ",", "]"}};
+        struct take_options take = {0};
         assert_int_equal(
             batch_turn(
                 f->box, f->d.id, 0,
