@@ -136,22 +136,11 @@ static enum spool_status read_store_id(struct db *db, void *arg,
     return status;
 }
 
-static enum spool_status open_schema(const char *path, struct spool_error *err)
-{
-    struct db db;
-    enum spool_status status = db_open(&db, path, err);
-    if (status == SPOOL_OK) {
-        status = migrate(&db, err);
-        db_close(&db);
-    }
-    return status;
-}
-
 static enum spool_status open_parts(struct outbox *box, struct spool_error *err)
 {
-    enum spool_status status = open_schema(box->path, err);
+    enum spool_status status = writer_open(&box->writer, box->path, err);
     if (status == SPOOL_OK) {
-        status = writer_open(&box->writer, box->path, err);
+        status = migrate(&box->writer.db, err);
     }
     if (status == SPOOL_OK) {
         status = db_open(&box->reader, box->path, err);

@@ -19,12 +19,9 @@ enum spool_status writer_open(struct writer *w, const char *path,
 {
     memset(w, 0, sizeof *w);
     w->last = &w->first;
+    w->wal_frames_max = WAL_FRAMES_MAX;
     enum spool_status status = db_open(&w->db, path, err);
-    if (status == SPOOL_OK) {
-        status = db_open(&w->checkpoint, path, err);
-    }
     if (status != SPOOL_OK) {
-        db_close(&w->db);
         return status;
     }
     (void)pthread_mutex_init(&w->lock, NULL);
@@ -45,9 +42,14 @@ void writer_close(struct writer *w)
  * that restarts the WAL. So nobody may write meanwhile: one connection holds
  * the write lock and writes nothing, the other one checkpoints. PASSIVE is the
  * mode that does not ask for the write lock itself. A failure is no loss: the
- * WAL stays and the next commit tries again. */
+ * WAL stays and the next commit tries again. Most who open a spool never come
+ * to it, so the second connection is made when it is needed. */
 static void checkpoint_locked(struct writer *w)
 {
+    if (w->checkpoint.handle == NULL &&
+        db_open(&w->checkpoint, w->db.path, NULL) != SPOOL_OK) {
+        return;
+    }
     if (db_begin(&w->db, NULL) != SPOOL_OK) {
         return;
     }
@@ -173,7 +175,7 @@ static void lead_once(struct writer *w)
     bool dead = lead(w, jobs);
     /* Those who waited have their answer before the file is tidied. */
     release(jobs);
-    if (w->db.wal_frames >= WAL_FRAMES_MAX && !dead) {
+    if (w->db.wal_frames >= w->wal_frames_max && !dead) {
         checkpoint_locked(w);
     }
     (void)pthread_mutex_lock(&w->lock);

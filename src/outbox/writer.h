@@ -32,7 +32,8 @@ struct write_job {
 
 struct writer {
     struct db db;                    /* used by the leader alone */
-    struct db checkpoint;            /* likewise */
+    struct db checkpoint;            /* likewise; opened when needed */
+    int wal_frames_max;              /* from so many on it is checkpointed */
     pthread_mutex_t lock;            /* over what follows */
     struct write_job *first, **last; /* waiting */
     unsigned waiting;

@@ -23,14 +23,20 @@
 #include <sqlite3.h>
 
 #include "crash/outage.h"
+#include "outbox/store.h"
 #include "support/box.h"
 
-#define STEPS        500 /* of a life; enough for a checkpoint or two */
+/* A life in brief, with a checkpoint every few commits: a cut costs what the
+ * files weigh. Every tenth is as long as in earnest. */
+#define STEPS        120
+#define WAL_FRAMES   24
+#define LONG_EVERY   10
+#define STEPS_LONG   500 /* enough for a checkpoint or two */
 #define GROUP_MAX    20
 #define BODY_MAX     600
 #define CUTS_QUICK   3000
 #define CUTS_FULL    1000000
-#define CUTS_OF_LIFE 1500
+#define CUTS_OF_LIFE 500
 #define CONTROL_CUTS 150
 
 enum mark { MARK_PUT, MARK_SETTLED };
@@ -121,9 +127,9 @@ static void turn(struct life *l)
     l->in_hand = l->turn.taken == TAKEN_BATCH;
 }
 
-static void live(struct life *l)
+static void live(struct life *l, int steps)
 {
-    for (int i = 0; i < STEPS; i++) {
+    for (int i = 0; i < steps; i++) {
         int64_t kind = rng_upto(&l->rng, 9);
         if (kind < 5) {
             put(l, 1);
@@ -147,7 +153,7 @@ static void empty_wal(const char *path)
     (void)sqlite3_close(db);
 }
 
-static void record(struct life *l, uint64_t seed, bool powersafe)
+static void record(struct life *l, uint64_t seed, bool powersafe, bool brief)
 {
     void *state = NULL;
     (void)fixture_setup(&state);
@@ -157,7 +163,10 @@ static void record(struct life *l, uint64_t seed, bool powersafe)
     empty_wal(l->f->path);
     disk_start(&l->disk, l->f->path, powersafe);
     fixture_reopen(l->f);
-    live(l);
+    if (brief) {
+        l->f->box->writer.wal_frames_max = WAL_FRAMES;
+    }
+    live(l, brief ? STEPS : STEPS_LONG);
     if (l->in_hand) {
         batch_finish(&l->turn.batches[0]);
     }
@@ -369,7 +378,8 @@ static void run(struct cut *c, uint64_t seed, long cuts, struct count *count,
     while (count->cuts < cuts) {
         struct life l;
         long left = cuts - count->cuts;
-        record(&l, seed++, powersafe);
+        record(&l, seed, powersafe, seed % LONG_EVERY != 0);
+        seed++;
         cut_life(c, &l.disk, false, left < CUTS_OF_LIFE ? left : CUTS_OF_LIFE,
                  count);
         if (control->cuts == 0) {
