@@ -46,6 +46,13 @@ static void open_box(struct fixture *f)
     }
 }
 
+void fixture_open(struct fixture *f, int64_t now)
+{
+    f->now = now;
+    f->clock = (struct clock){fixture_now, fixture_now, f};
+    open_box(f);
+}
+
 int fixture_setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -53,9 +60,7 @@ int fixture_setup(void **state)
     assert_non_null(f);
     fixture_make_folder(f->folder);
     (void)snprintf(f->path, sizeof f->path, "%s/outbox.db", f->folder);
-    f->now = 1000000;
-    f->clock = (struct clock){fixture_now, fixture_now, f};
-    open_box(f);
+    fixture_open(f, 1000000);
     destination_default(&f->d);
     (void)snprintf(f->d.name, sizeof f->d.name, "shop");
     (void)snprintf(f->d.url, sizeof f->d.url, "http://127.0.0.1:1");

@@ -27,6 +27,10 @@ void fixture_make_folder(char folder[64]);
 void fixture_remove_folder(const char *folder);
 
 /* Closes and opens the file again. */
+/* Opens the spool at f->path, which may be there already, with the clock at
+ * now. */
+void fixture_open(struct fixture *f, int64_t now);
+
 void fixture_reopen(struct fixture *f);
 
 /* Puts n events `{"n":K}` with K counting on from the last id, part 0. */

@@ -1,0 +1,185 @@
+#include "crash/life.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "outbox/store.h"
+
+/* A life in brief, with a checkpoint every few commits: a cut costs what the
+ * files weigh. */
+#define STEPS       120
+#define WAL_FRAMES  24
+#define STEPS_LONG  500 /* enough for a checkpoint as in earnest, or two */
+#define STEPS_AGAIN 12  /* of a life behind a cut */
+
+static void give_up(const char *what, const char *why)
+{
+    (void)fprintf(stderr, "life: %s: %s\n", what, why);
+    exit(1);
+}
+
+/* The nth event: what it is can be said from n alone. */
+size_t life_body(int64_t n, char body[BODY_MAX])
+{
+    struct rng rng = {.state = (uint64_t)n};
+    int filler = (int)rng_upto(&rng, 500) + 1;
+    return (size_t)snprintf(body, BODY_MAX, "{\"n\":%lld,\"filler\":\"%0*d\"}",
+                            (long long)n, filler, 0);
+}
+
+static void put(struct life *l, size_t n)
+{
+    static char bodies[GROUP_MAX][BODY_MAX];
+    struct outbox_event events[GROUP_MAX];
+    struct spool_error err;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = life_body(++l->put, bodies[i]);
+        events[i] = (struct outbox_event){.body = bodies[i], .len = len};
+    }
+    if (outbox_append(l->f->box, events, n, &err) != SPOOL_OK) {
+        give_up("cannot put", err.message);
+    }
+    disk_mark(&l->disk, MARK_PUT, l->put);
+}
+
+static enum outcome answer(struct rng *rng)
+{
+    int64_t kind = rng_upto(rng, 19);
+    return kind < 14   ? OUTCOME_DELIVERED
+           : kind < 16 ? OUTCOME_RETRY
+           : kind < 18 ? OUTCOME_UNCERTAIN
+           : kind < 19 ? OUTCOME_REFUSED
+                       : OUTCOME_HOLD;
+}
+
+/* Settles what is in hand, if anything, and takes what is next. */
+static void turn(struct life *l)
+{
+    static const struct take_options take = {0};
+    struct spool_error err;
+    struct batch landed = l->turn.batches[0];
+    struct settlement s = {.outcome = answer(&l->rng),
+                           .retry_at = l->f->now + 10,
+                           .probe_at = l->f->now + 10,
+                           .sent_at = l->f->now,
+                           .http = 200,
+                           .code = "CODE",
+                           .reason = "a reason",
+                           .answer = ""};
+    struct done done = {.batch = &landed, .s = &s};
+    struct order order = {.take = &take};
+    if (l->in_hand) {
+        order.done = &done;
+        order.done_n = 1;
+    }
+    l->f->now += 100;
+    if (batch_turn(l->f->box, l->f->d.id, 0, &order, &l->turn, &err) !=
+        SPOOL_OK) {
+        give_up("no turn", err.message);
+    }
+    if (l->in_hand) {
+        bool settled = s.outcome == OUTCOME_DELIVERED || done.settled.died;
+        l->settled += settled ? (int64_t)landed.n : 0;
+        disk_mark(&l->disk, MARK_SETTLED, l->settled);
+        batch_finish(&landed);
+    }
+    l->in_hand = l->turn.taken == TAKEN_BATCH;
+}
+
+static void live(struct life *l, int steps)
+{
+    for (int i = 0; i < steps; i++) {
+        int64_t kind = rng_upto(&l->rng, 9);
+        if (kind < 5) {
+            put(l, 1);
+        } else if (kind == 5) {
+            put(l, (size_t)rng_upto(&l->rng, GROUP_MAX - 1) + 1);
+        } else {
+            turn(l);
+        }
+    }
+}
+
+/* Leaves the WAL empty: it was written for a powersafe disk. */
+static void empty_wal(const char *path)
+{
+    sqlite3 *db;
+    if (sqlite3_open(path, &db) != SQLITE_OK ||
+        sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL) !=
+            SQLITE_OK) {
+        give_up("no checkpoint", sqlite3_errmsg(db));
+    }
+    (void)sqlite3_close(db);
+}
+
+static void end(struct life *l)
+{
+    if (l->in_hand) {
+        batch_finish(&l->turn.batches[0]);
+    }
+    outbox_close(l->f->box);
+    l->f->box = NULL;
+    disk_stop();
+}
+
+void life_record(struct life *l, uint64_t seed, struct way way)
+{
+    void *state = NULL;
+    (void)fixture_setup(&state);
+    *l = (struct life){.f = state, .rng = {.state = seed}};
+    outbox_close(l->f->box);
+    l->f->box = NULL;
+    empty_wal(l->f->path);
+    disk_start(&l->disk, l->f->path, way.powersafe);
+    fixture_reopen(l->f);
+    if (way.brief) {
+        l->f->box->writer.wal_frames_max = WAL_FRAMES;
+    }
+    if (way.normal &&
+        sqlite3_exec(l->f->box->writer.db.handle, "PRAGMA synchronous=NORMAL",
+                     NULL, NULL, NULL) != SQLITE_OK) {
+        give_up("no control", "synchronous=NORMAL is refused");
+    }
+    live(l, way.brief ? STEPS : STEPS_LONG);
+    end(l);
+}
+
+void life_forget(struct life *l)
+{
+    disk_free(&l->disk);
+    if (l->f != NULL) {
+        (void)fixture_teardown((void **)&l->f);
+    }
+}
+
+void life_go_on(struct life *l, const char *path, uint64_t seed, bool powersafe)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct sums sums;
+    struct spool_error err;
+    int64_t n;
+    if (f == NULL) {
+        give_up("no second life", "out of memory");
+    }
+    (void)snprintf(f->path, sizeof f->path, "%s", path);
+    *l = (struct life){.f = f, .rng = {.state = seed}};
+    disk_start(&l->disk, path, powersafe);
+    fixture_open(f, 100000000);
+    f->box->writer.wal_frames_max = STEPS_AGAIN / 2;
+    if (destination_find(f->box, "shop", &f->d, &err) != SPOOL_OK ||
+        batch_recover(f->box, &n, &err) != SPOOL_OK ||
+        inspect_sums(f->box, &f->d, &sums, &err) != SPOOL_OK ||
+        inspect_last_id(f->box, &l->put, &err) != SPOOL_OK) {
+        give_up("no second life", err.message);
+    }
+    l->settled = sums.by_state[EVENT_DELIVERED] + sums.by_state[EVENT_DEAD];
+    live(l, STEPS_AGAIN);
+    end(l);
+    free(f);
+    l->f = NULL;
+}
