@@ -61,7 +61,7 @@ bool result_tell(const struct result *r)
     int n = snprintf(
         line, sizeof line,
         "{\"test\":\"%s\",\"what\":\"%s\",\"n\":%" PRId64
-        ",\"failures\":%" PRId64 ",\"seed\":%" PRIu64
+        ",\"failures\":%" PRId64 ",\"seed\":\"%" PRIu64 "\""
         ",\"control\":\"%s\",\"caught\":%s,\"seconds\":%.1f,"
         "\"commit\":\"%s\",\"sqlite\":\"%s\",\"curl\":\"%s\","
         "\"json_c\":\"%s\",\"uv\":\"%s\",\"file_system\":\"%s\"%s%s}\n",
