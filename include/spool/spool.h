@@ -28,8 +28,11 @@ struct spool;
 enum spool_check {
     SPOOL_CHECK_STRICT,  /* the letter of the events API's guide */
     SPOOL_CHECK_RELAXED, /* also what its official clients really send */
-    SPOOL_CHECK_OFF      /* JSON (RFC 8259), an object, with strings name,
+    SPOOL_CHECK_OFF,     /* JSON (RFC 8259), an object, with strings name,
                             userId and sessionId that are not empty */
+    SPOOL_CHECK_JSON     /* JSON (RFC 8259), an object: for endpoints of another
+                            kind. Those without strings userId and sessionId
+                            keep their order among each other, in one lane */
 };
 
 /* What is done with an event that the check refuses. */

@@ -175,7 +175,7 @@ enum spool_status event_check_at(const struct event_checks *checks,
         finding->offset += start;
         return SPOOL_INVALID;
     }
-    if (checks->warn != NULL && checks->mode != EVENT_OFF) {
+    if (checks->warn != NULL && checks->mode < EVENT_OFF) {
         judge_warn(&judge, stop.offset);
     }
     finding->fault = EVENT_OK;
@@ -206,5 +206,5 @@ enum spool_status event_check(const char *json, size_t len,
 bool event_read(const char *json, size_t len, struct event_facts *facts)
 {
     struct event_finding finding;
-    return event_check(json, len, EVENT_OFF, facts, &finding) == SPOOL_OK;
+    return event_check(json, len, EVENT_JSON, facts, &finding) == SPOOL_OK;
 }

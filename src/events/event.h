@@ -17,6 +17,7 @@ enum event_mode {
     EVENT_STRICT,  /* the letter of the guide */
     EVENT_RELAXED, /* also what the official clients really send */
     EVENT_OFF,     /* JSON, an object, and name, userId, sessionId */
+    EVENT_JSON,    /* JSON, an object */
 };
 
 /* How much an event is worth when room runs out, the least first. */

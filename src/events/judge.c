@@ -205,7 +205,7 @@ void judge_member(void *arg, const struct json_member *path, unsigned depth)
     struct judge *j = arg;
     if (depth == 1) {
         remember(&j->event, path);
-    } else if (j->checks->mode != EVENT_OFF && in_product_list(path)) {
+    } else if (j->checks->mode < EVENT_OFF && in_product_list(path)) {
         if (depth == 3 && path[1].kind == JSON_OBJECT) {
             remember(&j->product, &path[2]);
         } else if (depth == 2) {
@@ -299,6 +299,9 @@ bool judge_event(struct judge *j, size_t len, struct event_finding *finding)
     };
     const struct table *tables;
     size_t count;
+    if (j->checks->mode == EVENT_JSON) {
+        return true;
+    }
     if (j->checks->mode == EVENT_OFF) {
         return keeps_common(&h, 0, CATALOGUE_IDS);
     }

@@ -112,6 +112,8 @@ static enum event_mode mode_of(enum spool_check check)
         return EVENT_RELAXED;
     case SPOOL_CHECK_OFF:
         return EVENT_OFF;
+    case SPOOL_CHECK_JSON:
+        return EVENT_JSON;
     }
     return EVENT_STRICT;
 }

@@ -149,17 +149,42 @@ static void only_a_purchase_with_a_number_has_a_key(void **state)
 static void what_is_no_event_is_not_read(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "{}", "[]", "7",
-                                        "{\"name\":\"A\"}"};
+    static const char *const texts[] = {"", "{} {}", "[]", "7", "{\"a\":}"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct event_facts facts;
         assert_false(event_read(texts[i], strlen(texts[i]), &facts));
     }
 }
 
+static void any_object_is_an_event_when_that_is_all_that_is_asked(void **state)
+{
+    static const struct {
+        const char *json;
+        enum event_fault want;
+    } cases[] = {
+        {"{}", EVENT_OK},
+        {"{\"name\":7,\"userId\":null}", EVENT_OK},
+        {"{\"productList\":[{\"price\":\"x\"}]}", EVENT_OK},
+        {"[]", EVENT_TYPE},
+        {"{\"a\":1,\"a\":2}", EVENT_SYNTAX},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(fault_of(cases[i].json, EVENT_JSON), cases[i].want);
+    }
+    struct event_facts a, b, c;
+    assert_true(event_read("{\"a\":1}", 7, &a));
+    assert_true(event_read("{\"name\":\"b\"}", 12, &b));
+    assert_int_equal(a.part, b.part); /* they keep their order */
+    static const char user[] = "{\"userId\":\"u\",\"sessionId\":\"s\"}";
+    assert_true(event_read(user, strlen(user), &c));
+    assert_int_not_equal(a.part, c.part);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_object_is_an_event_when_that_is_all_that_is_asked),
         cmocka_unit_test(off_asks_for_json_and_the_three_names_only),
         cmocka_unit_test(facts_tell_what_the_outbox_needs),
         cmocka_unit_test(each_event_has_its_class),
