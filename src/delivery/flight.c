@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "delivery/backoff.h"
 #include "delivery/profile.h"
+#include "delivery/success.h"
 
 static enum outcome outcome_of(enum verdict verdict)
 {
@@ -74,8 +75,10 @@ static void reply_arrived(void *arg, const struct reply *reply)
     enum profile profile = PROFILE_SEGMENTIFY;
     (void)profile_find(f->destination->profile, &profile, NULL);
     f->post = NULL;
-    judge(profile, reply, (unsigned)f->batch.unknown,
-          clock_wall_ms(outbox_clock(f->options->box)), &f->judgement);
+    if (!success_judge(f->destination->success, reply, &f->judgement)) {
+        judge(profile, reply, (unsigned)f->batch.unknown,
+              clock_wall_ms(outbox_clock(f->options->box)), &f->judgement);
+    }
     text_clean(f->answer, sizeof f->answer, reply->body, reply->body_len);
     f->s = (struct settlement){.http = reply->http,
                                .curl = reply->curl,
@@ -86,6 +89,11 @@ static void reply_arrived(void *arg, const struct reply *reply)
                            reply);
     }
     f->done(f->arg);
+}
+
+static const char *given(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
 }
 
 bool flight_start(struct flight *f, const struct flusher_options *options,
@@ -111,8 +119,16 @@ bool flight_start(struct flight *f, const struct flusher_options *options,
         status = profile_prepare(profile, d, &f->batch, &request, &err);
     }
     if (status == SPOOL_OK) {
-        struct http_request post = {request.url, request.headers,
-                                    f->batch.bytes.data, f->batch.bytes.len};
+        struct http_request post = {
+            .url = request.url,
+            .headers = request.headers,
+            .body = f->batch.bytes.data,
+            .body_len = f->batch.bytes.len,
+            .ca_file = given(d->ca_file),
+            .client_cert = given(d->client_cert),
+            .client_key = given(d->client_key),
+            .proxy = given(d->proxy),
+        };
         status = options->sender->post(http, &post, reply_arrived, f, &f->post,
                                        &err);
     }

@@ -135,9 +135,12 @@ static void free_post(struct http_post *post)
     free(post);
 }
 
+/* Of either side: the peer is not who it should be, or a file that says who we
+ * are, or whom to trust, cannot be used. */
 static bool is_untrusted(CURLcode result)
 {
-    return result == CURLE_PEER_FAILED_VERIFICATION ||
+    return result == CURLE_SSL_CERTPROBLEM ||
+           result == CURLE_PEER_FAILED_VERIFICATION ||
            result == CURLE_SSL_CACERT_BADFILE ||
            result == CURLE_SSL_ISSUER_ERROR ||
            result == CURLE_SSL_INVALIDCERTSTATUS;
@@ -315,8 +318,8 @@ static bool set_request(struct http_post *post, const char *url)
  * of answers. */
 static bool set_bounds(struct http_post *post, const struct http *h)
 {
-    return SET(PROTOCOLS_STR, "http,https") && SET(PROXY, "") &&
-           SET(FOLLOWLOCATION, 0L) && SET(DISALLOW_USERNAME_IN_URL, 1L) &&
+    return SET(PROTOCOLS_STR, "http,https") && SET(FOLLOWLOCATION, 0L) &&
+           SET(DISALLOW_USERNAME_IN_URL, 1L) &&
            SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
            SET(HTTP09_ALLOWED, 0L) &&
            /* No signals; and no waiting, on the loop's thread, for a name
@@ -325,11 +328,25 @@ static bool set_bounds(struct http_post *post, const struct http *h)
            SET(CONNECTTIMEOUT_MS, h->options.connect_timeout_ms) &&
            SET(TIMEOUT_MS, h->options.total_timeout_ms) &&
            SET(MAXAGE_CONN, h->options.idle_max_s) &&
-           SET(MAXLIFETIME_CONN, TRUST_MAX_S) && SET(TCP_KEEPALIVE, 1L) &&
-           SET(SSL_VERIFYPEER, 1L) && SET(SSL_VERIFYHOST, 2L) &&
+           SET(MAXLIFETIME_CONN, h->options.trust_max_s) &&
+           SET(TCP_KEEPALIVE, 1L) && SET(SSL_VERIFYPEER, 1L) &&
+           SET(SSL_VERIFYHOST, 2L) &&
            SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
-           SET(CA_CACHE_TIMEOUT, TRUST_MAX_S) &&
-           (h->ca_file == NULL || SET(CAINFO, h->ca_file));
+           SET(CA_CACHE_TIMEOUT, h->options.trust_max_s);
+}
+
+static bool set_peer(struct http_post *post, const struct http *h,
+                     const struct http_request *r)
+{
+    const char *ca = r->ca_file != NULL ? r->ca_file : h->ca_file;
+    const char *key = r->client_key != NULL ? r->client_key : r->client_cert;
+    /* The system's folder would be asked as well. */
+    return (ca == NULL || (SET(CAINFO, ca) && SET(CAPATH, NULL))) &&
+           (r->client_cert == NULL ||
+            (SET(SSLCERT, r->client_cert) && SET(SSLKEY, key))) &&
+           /* An empty text is "none, whatever the environment says". */
+           SET(PROXY, r->proxy != NULL ? r->proxy : "") && SET(NOPROXY, "") &&
+           SET(SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
 static void link_post(struct http *h, struct http_post *post)
@@ -364,7 +381,7 @@ enum spool_status http_post(struct http *h, const struct http_request *request,
     post->easy = take_handle(h);
     if (post->easy == NULL || !copy_headers(post, request->headers) ||
         !set_request(post, request->url) || !set_bounds(post, h) ||
-        !multi_add(h->multi, post->easy)) {
+        !set_peer(post, h, request) || !multi_add(h->multi, post->easy)) {
         free_post(post);
         return failed(err, SPOOL_NO_MEMORY, "libcurl cannot start a request");
     }
@@ -385,9 +402,19 @@ void http_cancel(struct http *h, struct http_post *post)
 /* ------------------------------------------------------------ life of a pool
  */
 
+static const char keylog[] = "SSLKEYLOGFILE";
+
 enum spool_status http_global_init(struct spool_error *err)
 {
+    /* libcurl would write the secrets of every connection to that file. */
+    const char *value = getenv(keylog);
+    char *kept = value != NULL ? strdup(value) : NULL;
+    (void)unsetenv(keylog);
     CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (kept != NULL) {
+        (void)setenv(keylog, kept, 1);
+        free(kept);
+    }
     if (result != CURLE_OK) {
         return failed(err, SPOOL_IO, "libcurl does not start: %s",
                       curl_easy_strerror(result));
@@ -418,6 +445,9 @@ enum spool_status http_create(struct uv_loop_s *loop,
         return failed(err, SPOOL_NO_MEMORY, "no memory for HTTP requests");
     }
     h->options = *options;
+    if (h->options.trust_max_s <= 0) {
+        h->options.trust_max_s = TRUST_MAX_S;
+    }
     h->ca_file = options->ca_file != NULL ? strdup(options->ca_file) : NULL;
     if (options->ca_file == NULL || h->ca_file != NULL) {
         h->multi = multi_create(loop, transfer_finished);

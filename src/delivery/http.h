@@ -8,7 +8,9 @@
  *
  * An answer is bounded in time, header (64 KiB) and body (HTTP_BODY_LIMIT); it
  * is never decompressed and no redirect, proxy variable, cookie or .netrc is
- * heeded. Certificates are always verified.
+ * heeded. Certificates are always verified. What the environment says about
+ * proxies and about writing TLS secrets to a file (SSLKEYLOGFILE) counts for
+ * nothing.
  *
  * Everything runs on the loop's thread; nothing here may be called from
  * another. The program ignores SIGPIPE: a TLS library may raise it. */
@@ -29,6 +31,8 @@ struct http_options {
     long total_timeout_ms; /* from start to the last byte of the answer */
     long idle_max_s;       /* a kept-alive connection older than this is not
                               used again */
+    long trust_max_s;      /* how long a certificate store, or a connection in
+                              constant use, may live on; 0: five minutes */
     const char *ca_file;   /* NULL: the system's */
 };
 
@@ -39,6 +43,11 @@ struct http_request {
                                    which has none and changes nothing there,
                                    so that it is never TRANSPORT_LOST */
     size_t body_len;            /* more than 0, unless it is a GET */
+    /* NULL: the pool's, or none. Copied. */
+    const char *ca_file;
+    const char *client_cert; /* PEM */
+    const char *client_key;  /* PEM; NULL: it is in client_cert */
+    const char *proxy;       /* http://HOST:PORT or socks5h://HOST:PORT */
 };
 
 /* reply and all it points to is valid during the call only. The post is over:
@@ -46,7 +55,8 @@ struct http_request {
  * request and http_destroy included. */
 typedef void http_done(void *arg, const struct reply *reply);
 
-/* Call once, before any thread is started (curl_global_init). */
+/* Call once, before any thread is started (curl_global_init). The environment
+ * is changed during the call, and afterwards as it was. */
 enum spool_status http_global_init(struct spool_error *err);
 
 enum spool_status http_create(struct uv_loop_s *loop,

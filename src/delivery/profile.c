@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "delivery/success.h"
 
 #define KEY_SIZE 257
 
@@ -90,6 +91,27 @@ enum spool_status profile_check_url(enum profile profile, const char *url,
     return SPOOL_OK;
 }
 
+enum spool_status profile_check_proxy(const char *proxy, const char *url,
+                                      struct spool_error *err)
+{
+    size_t scheme = strncmp(proxy, "http://", 7) == 0       ? 7
+                    : strncmp(proxy, "socks5h://", 10) == 0 ? 10
+                                                            : 0;
+    const char *host = proxy + scheme;
+    size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+    if (scheme == 0 || len == 0 || strpbrk(proxy, "@ \t\r\n#?") != NULL) {
+        return failed(err, SPOOL_MISUSE,
+                      "a proxy is http://HOST:PORT or socks5h://HOST:PORT, "
+                      "without a login");
+    }
+    if (strncmp(url, "https://", 8) != 0 && !is_loopback(host, len)) {
+        return failed(err, SPOOL_MISUSE,
+                      "through a proxy elsewhere an http:// URL would send "
+                      "keys and personal data in clear; use https://");
+    }
+    return SPOOL_OK;
+}
+
 /* The first line of the key's file. */
 static enum spool_status read_key(const char *path, char key[KEY_SIZE],
                                   struct spool_error *err)
@@ -121,6 +143,44 @@ static enum spool_status read_key(const char *path, char key[KEY_SIZE],
                           "character in it",
                           path);
         }
+    }
+    return status;
+}
+
+static enum spool_status check_content(enum profile profile,
+                                       const struct destination *d,
+                                       struct spool_error *err)
+{
+    if (profile == PROFILE_SEGMENTIFY &&
+        (d->body != BODY_ARRAY || d->success[0] != '\0')) {
+        return failed(err, SPOOL_MISUSE,
+                      "the profile segmentify has its own body and its own "
+                      "rule for success; --body and --success go with "
+                      "--profile json");
+    }
+    return success_check(d->success, err);
+}
+
+enum spool_status profile_check(enum profile profile,
+                                const struct destination *d,
+                                struct spool_error *err)
+{
+    struct own_headers own = {0};
+    enum spool_status status = profile_check_url(profile, d->url, err);
+    if (status == SPOOL_OK) {
+        status = check_content(profile, d, err);
+    }
+    if (status == SPOOL_OK) {
+        status = own_headers_add(&own, d->headers, "--header", err);
+    }
+    if (status == SPOOL_OK && d->proxy[0] != '\0') {
+        status = profile_check_proxy(d->proxy, d->url, err);
+    }
+    if (status == SPOOL_OK && d->client_key[0] != '\0' &&
+        d->client_cert[0] == '\0') {
+        return failed(err, SPOOL_MISUSE,
+                      "a client key is nothing without its certificate; give "
+                      "--client-cert");
     }
     return status;
 }
@@ -180,6 +240,28 @@ static void add_header(struct profile_request *r, size_t *n, const char *name,
     r->headers[++*n] = NULL;
 }
 
+/* Unless the operator has set it. */
+static void add_default(struct profile_request *r, size_t *n, const char *name,
+                        const char *value)
+{
+    if (!own_headers_have(&r->own, name)) {
+        add_header(r, n, name, value);
+    }
+}
+
+static enum spool_status read_own(const struct destination *d,
+                                  struct own_headers *own,
+                                  struct spool_error *err)
+{
+    *own = (struct own_headers){0};
+    enum spool_status status =
+        own_headers_add(own, d->headers, "--header", err);
+    if (status == SPOOL_OK && d->header_file[0] != '\0') {
+        status = own_headers_read(own, d->header_file, err);
+    }
+    return status;
+}
+
 enum spool_status profile_prepare(enum profile profile,
                                   const struct destination *d,
                                   const struct batch *b,
@@ -194,19 +276,31 @@ enum spool_status profile_prepare(enum profile profile,
     if (status == SPOOL_OK) {
         status = prepare_url(profile, d, key, out, err);
     }
-    size_t n = 0;
-    add_header(out, &n, "Content-Type", "application/json");
-    add_header(out, &n, "Accept", "application/json");
-    add_header(out, &n, "User-Agent", "spool");
-    add_header(out, &n, "Idempotency-Key", b->key);
-    if (d->origin[0] != '\0') {
-        add_header(out, &n, "Origin", d->origin);
+    if (status == SPOOL_OK) {
+        status = read_own(d, &out->own, err);
     }
-    if (profile == PROFILE_JSON && key[0] != '\0') {
+    size_t n = 0;
+    out->headers[0] = NULL;
+    if (status == SPOOL_OK) {
+        add_default(out, &n, "Content-Type",
+                    d->body == BODY_NDJSON ? "application/x-ndjson"
+                                           : "application/json");
+        add_default(out, &n, "Accept", "application/json");
+        add_default(out, &n, "User-Agent", "spool");
+        add_header(out, &n, "Idempotency-Key", b->key);
+    }
+    if (status == SPOOL_OK && d->origin[0] != '\0') {
+        add_default(out, &n, "Origin", d->origin);
+    }
+    if (status == SPOOL_OK && profile == PROFILE_JSON && key[0] != '\0') {
         char value[KEY_SIZE + 8];
         (void)snprintf(value, sizeof value, "Bearer %s", key);
-        add_header(out, &n, "Authorization", value);
+        add_default(out, &n, "Authorization", value);
         explicit_bzero(value, sizeof value);
+    }
+    for (size_t i = 0; status == SPOOL_OK && i < out->own.n; i++) {
+        out->headers[n++] = out->own.lines[i];
+        out->headers[n] = NULL;
     }
     explicit_bzero(key, sizeof key);
     return status;

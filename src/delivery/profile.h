@@ -3,6 +3,7 @@
 #ifndef DELIVERY_PROFILE_H
 #define DELIVERY_PROFILE_H
 
+#include "delivery/own_header.h"
 #include "delivery/verdict.h"
 #include "outbox/batch.h"
 #include "outbox/destination.h"
@@ -16,7 +17,9 @@
 struct profile_request {
     char url[PROFILE_URL_SIZE];
     char text[PROFILE_HEADERS][PROFILE_HEADER_SIZE];
-    const char *headers[PROFILE_HEADERS + 1]; /* into text; NULL at the end */
+    struct own_headers own;
+    /* Into text and own; NULL at the end. */
+    const char *headers[PROFILE_HEADERS + OWN_HEADERS + 1];
 };
 
 /* SPOOL_MISUSE names the profiles there are. */
@@ -28,8 +31,19 @@ enum spool_status profile_find(const char *name, enum profile *out,
 enum spool_status profile_check_url(enum profile profile, const char *url,
                                     struct spool_error *err);
 
-/* Reads the key from d's file at each call, so that a new key counts at once.
- * SPOOL_IO when it cannot be read. */
+/* Whether the whole of d can work with the profile: URL, headers, body, rule
+ * for success, proxy. Reads no file. */
+enum spool_status profile_check(enum profile profile,
+                                const struct destination *d,
+                                struct spool_error *err);
+
+/* Whether proxy can be that of a destination at url: http:// or socks5h://,
+ * without a login, and nothing leaves this machine in clear through it. */
+enum spool_status profile_check_proxy(const char *proxy, const char *url,
+                                      struct spool_error *err);
+
+/* Reads the key and the headers from d's files at each call, so that new ones
+ * count at once. SPOOL_IO when one cannot be read. */
 enum spool_status profile_prepare(enum profile profile,
                                   const struct destination *d,
                                   const struct batch *b,

@@ -197,8 +197,8 @@ static enum spool_status ask(struct uv_loop_s *loop, struct asking *a,
         .total_timeout_ms = (long)timeout_ms,
         .idle_max_s = 1,
     };
-    struct http_request request = {a->question->url, a->question->headers, NULL,
-                                   0};
+    struct http_request request = {.url = a->question->url,
+                                   .headers = a->question->headers};
     enum spool_status status = http_create(loop, &options, &a->http, a->err);
     if (status != SPOOL_OK) {
         return status;

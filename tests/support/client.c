@@ -57,7 +57,13 @@ struct http_post *client_start(struct client *c, const void *body, size_t len)
 {
     static const char *const headers[] = {"Content-Type: application/json",
                                           "Idempotency-Key: k1", NULL};
-    struct http_request request = {c->url, headers, body, len};
+    struct http_request request = {.url = c->url,
+                                   .headers = headers,
+                                   .body = body,
+                                   .body_len = len,
+                                   .client_cert = c->client_cert,
+                                   .client_key = c->client_key,
+                                   .proxy = c->proxy};
     struct http_post *post = NULL;
     int before = c->replies;
     struct spool_error err;

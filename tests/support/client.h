@@ -15,6 +15,7 @@ struct client {
     struct http *http; /* NULL once destroyed */
     struct http_options options;
     char url[128]; /* with the key in its query */
+    const char *client_cert, *client_key, *proxy; /* NULL: none */
     int replies;
     int closings;
     struct reply reply; /* the last; its pointers lead into what follows */

@@ -522,7 +522,8 @@ static void ask_again(void *arg, const struct reply *reply)
     static const char *const headers[] = {NULL};
     struct chain *chain = arg;
     struct client *c = &chain->f->client;
-    struct http_request request = {c->url, headers, "[]", 2};
+    struct http_request request = {
+        .url = c->url, .headers = headers, .body = "[]", .body_len = 2};
     assert_int_equal(reply->http, 200);
     if (chain->left-- > 0) {
         assert_int_equal(
@@ -577,8 +578,10 @@ static void a_wrong_request_fails_at_once_and_shows_no_key(void **state)
     assert_int_equal(http_create(&c->loop, &c->options, &c->http, &err),
                      SPOOL_OK);
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct http_request request = {cases[i].url, cases[i].headers, "[]",
-                                       cases[i].len};
+        struct http_request request = {.url = cases[i].url,
+                                       .headers = cases[i].headers,
+                                       .body = "[]",
+                                       .body_len = cases[i].len};
         enum spool_status got =
             http_post(c->http, &request, ask_again, NULL, NULL, &err);
         if (got != SPOOL_MISUSE) {

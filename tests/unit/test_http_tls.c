@@ -105,10 +105,17 @@ static int read_port(int fd)
     return port;
 }
 
-static void start_server(struct fixture *f, const char *option)
+/* Each connection that is made takes one, also one that fails. */
+static void offer_answer(struct fixture *f)
 {
     static const char answer[] = "HTTP/1.1 200 OK\r\n"
                                  "Content-Length: 2\r\n\r\n{}";
+    assert_int_equal(write(f->to_server, answer, sizeof answer - 1),
+                     sizeof answer - 1);
+}
+
+static void start_server(struct fixture *f, const char *option)
+{
     char command[512];
     (void)snprintf(command, sizeof command,
                    "openssl s_server -accept 127.0.0.1:0 -key %s -cert %s "
@@ -130,8 +137,7 @@ static void start_server(struct fixture *f, const char *option)
     int port = read_port(out[0]);
     assert_true(port > 0);
     client_aim(&f->client, "https", "127.0.0.1", port);
-    assert_int_equal(write(in[1], answer, sizeof answer - 1),
-                     sizeof answer - 1);
+    offer_answer(f);
 }
 
 static int set_up(void **state)
@@ -209,11 +215,96 @@ static void an_outdated_protocol_is_not_spoken(void **state)
     assert_int_equal(r->http, 0);
 }
 
+static void a_new_authority_is_trusted_while_the_pool_lives(void **state)
+{
+    struct fixture *f = *state;
+    char command[256], path[64];
+    int status = -1;
+    (void)snprintf(path, sizeof path, "%s/authority.pem", f->dir);
+    /* First another authority's certificate, then the server's. */
+    (void)snprintf(command, sizeof command,
+                   "openssl req -x509 -newkey ec -nodes -days 2 -pkeyopt "
+                   "ec_paramgen_curve:P-256 -subj /CN=other -keyout /dev/null "
+                   "-out %s",
+                   path);
+    start_server(f, "");
+    pid_t pid = start_command(command, -1, -1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    f->client.options.ca_file = path;
+    f->client.options.trust_max_s = 1;
+    assert_untrusted(client_ask(&f->client, "[]"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(f->certificate, path), 0);
+    /* The store that was read lives on for a second at most. */
+    const struct reply *r;
+    int asked = 0;
+    do {
+        offer_answer(f);
+        r = client_ask(&f->client, "[]");
+        asked++;
+    } while (r->transport == TRANSPORT_UNTRUSTED && asked < 5000);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(r->transport, TRANSPORT_OK);
+    assert_int_equal(r->http, 200);
+}
+
+static void a_client_certificate_is_shown_when_it_is_demanded(void **state)
+{
+    struct fixture *f = *state;
+    char option[128];
+    (void)snprintf(option, sizeof option,
+                   "-Verify 1 -verify_return_error -tls1_2 -CAfile %s",
+                   f->certificate);
+    start_server(f, option);
+    f->client.options.ca_file = f->certificate;
+    const struct reply *r = client_ask(&f->client, "[]");
+    assert_int_not_equal(r->transport, TRANSPORT_OK);
+    assert_int_equal(r->http, 0);
+    f->client.client_cert = f->certificate;
+    f->client.client_key = f->key;
+    offer_answer(f);
+    r = client_ask(&f->client, "[]");
+    assert_string_equal(r->error, "");
+    assert_int_equal(r->transport, TRANSPORT_OK);
+    assert_int_equal(r->http, 200);
+}
+
+static void a_client_certificate_that_cannot_be_read_is_our_fault(void **state)
+{
+    struct fixture *f = *state;
+    start_server(f, "");
+    f->client.options.ca_file = f->certificate;
+    f->client.client_cert = "/nonexistent/client.pem";
+    assert_untrusted(client_ask(&f->client, "[]"));
+}
+
+static void the_secrets_of_a_connection_are_written_nowhere(void **state)
+{
+    struct fixture *f = *state;
+    char path[64];
+    (void)snprintf(path, sizeof path, "%s/secrets", f->dir);
+    assert_int_equal(setenv("SSLKEYLOGFILE", path, 1), 0);
+    struct spool_error err;
+    assert_int_equal(http_global_init(&err), SPOOL_OK);
+    assert_string_equal(getenv("SSLKEYLOGFILE"), path); /* as it was */
+    start_server(f, "");
+    f->client.options.ca_file = f->certificate;
+    const struct reply *r = client_ask(&f->client, "[]");
+    assert_int_equal(unsetenv("SSLKEYLOGFILE"), 0);
+    assert_int_equal(r->transport, TRANSPORT_OK);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 #define FACT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FACT(the_secrets_of_a_connection_are_written_nowhere), /* first */
+        FACT(a_new_authority_is_trusted_while_the_pool_lives),
+        FACT(a_client_certificate_is_shown_when_it_is_demanded),
+        FACT(a_client_certificate_that_cannot_be_read_is_our_fault),
         FACT(a_certificate_of_a_known_authority_is_accepted),
         FACT(a_self_signed_certificate_is_not_trusted),
         FACT(a_certificate_for_another_name_is_not_trusted),

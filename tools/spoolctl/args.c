@@ -11,6 +11,7 @@
 
 const struct option_rule option_rules[OPTIONS] = {
     [OPTION_ALL] = {"all", NULL, "select every event"},
+    [OPTION_ANY_JSON] = {"any-json", NULL, "ask only for a JSON object"},
     [OPTION_API_KEY_FILE] = {"api-key-file", "FILE",
                              "its first line is the key; read at each request, "
                              "never stored"},
@@ -21,6 +22,16 @@ const struct option_rule option_rules[OPTIONS] = {
                              "send a batch that is not full after N ms"},
     [OPTION_BATCH_BYTES] = {"batch-bytes", "N", "most bytes of a request"},
     [OPTION_BATCH_EVENTS] = {"batch-events", "N", "most events of a request"},
+    [OPTION_BODY] = {"body", "array|object|ndjson",
+                     "a request is a JSON array (the default), one event, or "
+                     "an event a line"},
+    [OPTION_CA_FILE] = {"ca-file", "FILE",
+                        "trust these authorities (PEM) instead of the "
+                        "system's"},
+    [OPTION_CLIENT_CERT] = {"client-cert", "FILE",
+                            "certificate (PEM) that we show the endpoint"},
+    [OPTION_CLIENT_KEY] = {"client-key", "FILE",
+                           "its key (PEM), if it is not in the same file"},
     [OPTION_CHECK_OFF] = {"check-off", NULL,
                           "ask only for a JSON object with name, userId and "
                           "sessionId"},
@@ -34,6 +45,12 @@ const struct option_rule option_rules[OPTIONS] = {
                        "purchase'"},
     [OPTION_FROM] = {"from", "start|now",
                      "begin with the oldest event (start) or the next one"},
+    [OPTION_HEADER] = {"header", "LINE",
+                       "send 'Name: value' along; may be given several times; "
+                       "no secrets"},
+    [OPTION_HEADER_FILE] = {"header-file", "FILE",
+                            "send its lines along as headers; read at each "
+                            "request, never stored"},
     [OPTION_HOLD_AFTER] = {"hold-after", "N",
                            "hold after N refused events in a row; 0: never"},
     [OPTION_KEY] = {"key", "K", "with this dedupe key"},
@@ -49,6 +66,12 @@ const struct option_rule option_rules[OPTIONS] = {
     [OPTION_PAYLOAD] = {"payload", NULL,
                         "print the event's bytes, exactly, to stdout; the rest "
                         "to stderr"},
+    [OPTION_PROXY] = {"proxy", "URL",
+                      "http://HOST:PORT or socks5h://HOST:PORT; the "
+                      "environment is not asked"},
+    [OPTION_RATE] = {"rate", "N",
+                     "no more than N events a second; 0: no "
+                     "limit"},
     [OPTION_PROFILE] = {"profile", "segmentify|json",
                         "what kind of endpoint it is"},
     [OPTION_QUARANTINE] = {"quarantine", NULL,
@@ -63,10 +86,16 @@ const struct option_rule option_rules[OPTIONS] = {
     [OPTION_SINCE] = {"since", "T",
                       "accepted at T or later: RFC 3339, 2h (ago), 'yesterday "
                       "18:00'"},
+    [OPTION_SPREAD] = {"spread", "DURATION",
+                       "a start on a backlog waits up to so long (30s), each "
+                       "spool its own while; 0: none"},
     [OPTION_STATE] = {"state", "S",
                       "in this state; several with commas: held pending "
                       "sending retrying uncertain delivered dead purged; "
                       "waiting is the first five"},
+    [OPTION_SUCCESS] = {"success", "LIST",
+                        "these statuses mean success, whatever the body: 2xx, "
+                        "or 200,202,409"},
     [OPTION_STRICT] = {"strict", NULL,
                        "take only what the API's guide allows (the default)"},
     [OPTION_KEEP] = {"keep", "DURATION",

@@ -6,149 +6,25 @@
 #include "ask.h"
 #include "cmd.h"
 #include "delivery/profile.h"
+#include "destination_options.h"
 #include "human.h"
 #include "json_line.h"
 #include "outbox/inspect.h"
 #include "table.h"
-#include "when.h"
 
-/* BASE[:CAP], each in ms or with a unit. */
-static enum ending read_backoff(const struct ctl *ctl, struct destination *d)
+/* Headers of the file are not read, those kept are no secrets. */
+static void add_options(struct json_object *o, const struct destination *d)
 {
-    const char *text = ctl_value(ctl, OPTION_BACKOFF_MS);
-    if (text == NULL) {
-        return DONE;
-    }
-    char base[64];
-    size_t n = strcspn(text, ":");
-    (void)snprintf(base, sizeof base, "%.*s", (int)n, text);
-    int64_t cap = d->backoff_cap_ms;
-    if (!duration_parse(base, 1, &d->backoff_base_ms) ||
-        (text[n] == ':' && !duration_parse(text + n + 1, 1, &cap))) {
-        return ctl_misuse(ctl,
-                          "--backoff-ms takes BASE or BASE:CAP, like "
-                          "1000:600000 or 1s:10m, not '%s'",
-                          text);
-    }
-    d->backoff_cap_ms =
-        text[n] == '\0' && cap < d->backoff_base_ms ? d->backoff_base_ms : cap;
-    return DONE;
-}
-
-static enum ending read_numbers(const struct ctl *ctl, struct destination *d)
-{
-    int64_t lanes = d->lanes, events = d->batch_events, hold = d->hold_after;
-    const struct {
-        enum option_id id;
-        int64_t *out;
-        int64_t most;
-    } numbers[] = {
-        {OPTION_LANES, &lanes, DESTINATION_LANES_MAX},
-        {OPTION_BATCH_EVENTS, &events, 100000},
-        {OPTION_BATCH_BYTES, &d->batch_bytes, (int64_t)64 * 1024 * 1024},
-        {OPTION_BATCH_AGE_MS, &d->batch_age_ms, (int64_t)24 * 3600 * 1000},
-        {OPTION_HOLD_AFTER, &hold, 1000000},
-    };
-    enum ending ending = DONE;
-    for (size_t i = 0; ending == DONE && i < sizeof numbers / sizeof *numbers;
-         i++) {
-        bool zero = numbers[i].id == OPTION_HOLD_AFTER ||
-                    numbers[i].id == OPTION_BATCH_AGE_MS;
-        ending = ctl_number(ctl, numbers[i].id, zero ? 0 : 1, numbers[i].most,
-                            numbers[i].out);
-    }
-    d->lanes = (int)lanes;
-    d->batch_events = (int)events;
-    d->hold_after = (int)hold;
-    return ending;
-}
-
-static enum ending read_text(const struct ctl *ctl, enum option_id id,
-                             char *out, size_t size)
-{
-    const char *text = ctl_value(ctl, id);
-    if (text == NULL) {
-        return DONE;
-    }
-    if (strlen(text) >= size) {
-        return ctl_misuse(ctl, "--%s takes at most %zu bytes",
-                          option_rules[id].name, size - 1);
-    }
-    memcpy(out, text, strlen(text) + 1);
-    return DONE;
-}
-
-/* The flusher is another process in another folder. */
-static enum ending make_absolute(const struct ctl *ctl, struct destination *d)
-{
-    char folder[DESTINATION_TEXT_SIZE], path[2 * DESTINATION_TEXT_SIZE];
-    if (ctl_value(ctl, OPTION_API_KEY_FILE) == NULL ||
-        d->api_key_file[0] == '\0' || d->api_key_file[0] == '/') {
-        return DONE;
-    }
-    if (getcwd(folder, sizeof folder) == NULL) {
-        return ctl_misuse(ctl, "--api-key-file must begin with / here");
-    }
-    int n = snprintf(path, sizeof path, "%s/%s", folder, d->api_key_file);
-    if (n < 0 || (size_t)n >= sizeof d->api_key_file) {
-        return ctl_misuse(ctl, "the path of --api-key-file is too long");
-    }
-    memcpy(d->api_key_file, path, (size_t)n + 1);
-    return DONE;
-}
-
-static enum ending read_options(const struct ctl *ctl, struct destination *d)
-{
-    const struct {
-        enum option_id id;
-        char *out;
-        size_t size;
-    } texts[] = {
-        {OPTION_URL, d->url, sizeof d->url},
-        {OPTION_PROFILE, d->profile, sizeof d->profile},
-        {OPTION_ORIGIN, d->origin, sizeof d->origin},
-        {OPTION_API_KEY_FILE, d->api_key_file, sizeof d->api_key_file},
-        {OPTION_FILTER, d->filter, sizeof d->filter},
-    };
-    enum ending ending = DONE;
-    for (size_t i = 0; ending == DONE && i < sizeof texts / sizeof *texts;
-         i++) {
-        ending = read_text(ctl, texts[i].id, texts[i].out, texts[i].size);
-    }
-    if (ending == DONE) {
-        ending = make_absolute(ctl, d);
-    }
-    if (ending == DONE) {
-        ending = read_numbers(ctl, d);
-    }
-    return ending == DONE ? read_backoff(ctl, d) : ending;
-}
-
-/* Whether d can work; warns of what will not. */
-static enum ending check(const struct destination *d)
-{
-    enum profile profile;
-    struct spool_error err;
-    enum spool_status status = profile_find(d->profile, &profile, &err);
-    if (status == SPOOL_OK) {
-        status = profile_check_url(profile, d->url, &err);
-    }
-    if (status != SPOOL_OK) {
-        return ctl_failed(&err);
-    }
-    if (d->api_key_file[0] != '\0' && access(d->api_key_file, R_OK) != 0) {
-        ctl_warn("warning: %s cannot be read; %s is held until it can",
-                 d->api_key_file, d->name);
-    }
-    if (profile == PROFILE_SEGMENTIFY && d->api_key_file[0] == '\0') {
-        ctl_warn("warning: without --api-key-file the API answers NO_API_KEY");
-    }
-    if (profile == PROFILE_SEGMENTIFY && d->origin[0] == '\0') {
-        ctl_warn("warning: without --origin the API answers "
-                 "NO_DOMAIN_APIKEY_MATCH; give the shop's, like "
-                 "https://www.example.com");
-    }
-    return DONE;
+    json_add_text(o, "body", destination_body_name(d->body));
+    json_add_text(o, "success", d->success);
+    json_add_text(o, "headers", d->headers);
+    json_add_text(o, "header_file", d->header_file);
+    json_add_text(o, "proxy", d->proxy);
+    json_add_text(o, "ca_file", d->ca_file);
+    json_add_text(o, "client_cert", d->client_cert);
+    json_add_text(o, "client_key", d->client_key);
+    json_add_number(o, "rate", d->rate);
+    json_add_number(o, "spread_ms", d->spread_ms);
 }
 
 static void print_one(const struct destination *d)
@@ -173,6 +49,7 @@ static void print_one(const struct destination *d)
     json_add_number(o, "backoff_cap_ms", d->backoff_cap_ms);
     json_add_number(o, "hold_after", d->hold_after);
     json_add_number(o, "base", d->base);
+    add_options(o, d);
     json_print(o);
 }
 
@@ -202,12 +79,12 @@ enum ending cmd_destination_add(struct ctl *ctl)
     if (ctl_value(ctl, OPTION_URL) == NULL) {
         return ctl_misuse(ctl, "--url is missing");
     }
-    enum ending ending = read_options(ctl, &d);
+    enum ending ending = destination_options_read(ctl, &d);
     if (ending == DONE) {
         ending = read_from(ctl, &d);
     }
     if (ending == DONE) {
-        ending = check(&d);
+        ending = destination_options_check(&d);
     }
     if (ending == DONE) {
         ending = ctl_open(ctl, false);
@@ -240,9 +117,9 @@ enum ending cmd_destination_set(struct ctl *ctl)
     if (destination_find(ctl->box, ctl->arguments[0], &d, &err) != SPOOL_OK) {
         return ctl_failed(&err);
     }
-    ending = read_options(ctl, &d);
+    ending = destination_options_read(ctl, &d);
     if (ending == DONE) {
-        ending = check(&d);
+        ending = destination_options_check(&d);
     }
     if (ending != DONE) {
         return ending;

@@ -209,10 +209,11 @@ enum ending cmd_put(struct ctl *ctl)
         ctl_has(ctl, OPTION_QUARANTINE) ? SPOOL_QUARANTINE : SPOOL_REJECT;
     p->options.check = mode == EVENT_STRICT    ? SPOOL_CHECK_STRICT
                        : mode == EVENT_RELAXED ? SPOOL_CHECK_RELAXED
-                                               : SPOOL_CHECK_OFF;
+                       : mode == EVENT_OFF     ? SPOOL_CHECK_OFF
+                                               : SPOOL_CHECK_JSON;
     /* The reader only takes the text apart: the library is the judge. */
     struct input_user user = {
-        .checks = {.mode = EVENT_OFF}, .item = take, .idle = commit, .arg = p};
+        .checks = {.mode = EVENT_JSON}, .item = take, .idle = commit, .arg = p};
     ending = finish(p, input_read(ctl, &user));
     buffer_finish(&p->bytes);
     free(p);

@@ -81,11 +81,15 @@ enum ending input_mode(const struct ctl *ctl, enum event_mode *mode)
 {
     bool relaxed = ctl_has(ctl, OPTION_RELAXED);
     bool off = ctl_has(ctl, OPTION_CHECK_OFF);
-    if (ctl_has(ctl, OPTION_STRICT) + relaxed + off > 1) {
-        return ctl_misuse(ctl, "--strict, --relaxed and --check-off exclude "
-                               "one another");
+    bool any = ctl_has(ctl, OPTION_ANY_JSON);
+    if (ctl_has(ctl, OPTION_STRICT) + relaxed + off + any > 1) {
+        return ctl_misuse(ctl, "--strict, --relaxed, --check-off and "
+                               "--any-json exclude one another");
     }
-    *mode = off ? EVENT_OFF : relaxed ? EVENT_RELAXED : EVENT_STRICT;
+    *mode = any       ? EVENT_JSON
+            : off     ? EVENT_OFF
+            : relaxed ? EVENT_RELAXED
+                      : EVENT_STRICT;
     return DONE;
 }
 

@@ -22,17 +22,19 @@
 #define DESTINATION_OPTIONS                                                    \
     OPTION_URL, OPTION_PROFILE, OPTION_ORIGIN, OPTION_API_KEY_FILE,            \
         OPTION_BATCH_EVENTS, OPTION_BATCH_BYTES, OPTION_BATCH_AGE_MS,          \
-        OPTION_BACKOFF_MS, OPTION_HOLD_AFTER
+        OPTION_BACKOFF_MS, OPTION_HOLD_AFTER, OPTION_RATE, OPTION_SPREAD,      \
+        OPTION_BODY, OPTION_SUCCESS, OPTION_HEADER, OPTION_HEADER_FILE,        \
+        OPTION_PROXY, OPTION_CA_FILE, OPTION_CLIENT_CERT, OPTION_CLIENT_KEY
 
 static const enum option_id add_options[] = {
     DESTINATION_OPTIONS, OPTION_FILTER, OPTION_LANES, OPTION_FROM, OPTIONS};
 static const enum option_id set_options[] = {DESTINATION_OPTIONS, OPTION_FILTER,
                                              OPTION_LANES, OPTIONS};
 static const enum option_id rm_options[] = {OPTION_YES, OPTIONS};
-static const enum option_id check_options[] = {OPTION_STRICT, OPTION_RELAXED,
-                                               OPTION_CHECK_OFF, OPTIONS};
-static const enum option_id put_options[] = {OPTION_STRICT, OPTION_RELAXED,
-                                             OPTION_CHECK_OFF,
+static const enum option_id check_options[] = {
+    OPTION_STRICT, OPTION_RELAXED, OPTION_CHECK_OFF, OPTION_ANY_JSON, OPTIONS};
+static const enum option_id put_options[] = {OPTION_STRICT,     OPTION_RELAXED,
+                                             OPTION_CHECK_OFF,  OPTION_ANY_JSON,
                                              OPTION_QUARANTINE, OPTIONS};
 static const enum option_id flush_options[] = {OPTION_TIMEOUT, OPTION_KEEP,
                                                OPTIONS};
