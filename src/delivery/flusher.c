@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+#include "base/crc32c.h"
 #include "base/error.h"
 #include "delivery/lane.h"
 #include "outbox/lock.h"
@@ -29,6 +30,13 @@
 #define TIDY_SOON_MS 200
 #define TIDY_MS      60000
 
+/* The pace that a destination's lanes share. */
+struct paced {
+    int64_t destination;
+    struct pace pace;
+    struct paced *next;
+};
+
 /* How a part of the flusher that blocks or closes is told from the others. */
 struct flusher_private {
     struct flusher_lock lock;
@@ -42,6 +50,7 @@ struct flusher_private {
     bool tidying, tidy_more;
     enum spool_status survey_status;
     struct spool_error survey_error;
+    struct paced *paces;
     struct destination *found;
     size_t found_n;
     bool seen_all; /* the first survey is done: idle may be said */
@@ -59,6 +68,24 @@ void flusher_report(struct flusher *f, const struct spool_report *report)
     if (f->options.report != NULL) {
         f->options.report(f->options.arg, report);
     }
+}
+
+struct pace *flusher_pace(struct flusher *f, int64_t destination)
+{
+    struct paced *p = f->own->paces;
+    while (p != NULL && p->destination != destination) {
+        p = p->next;
+    }
+    if (p == NULL) {
+        p = calloc(1, sizeof *p);
+        if (p == NULL) {
+            return NULL;
+        }
+        p->destination = destination;
+        p->next = f->own->paces;
+        f->own->paces = p;
+    }
+    return &p->pace;
 }
 
 /* ---- waking ---- */
@@ -134,11 +161,22 @@ static void run_survey(uv_work_t *work)
 static bool has_lane(const struct flusher *f, int64_t destination, int number)
 {
     for (const struct lane *l = f->lanes; l != NULL; l = l->next) {
-        if (l->id == destination && l->number == number) {
+        if (l->id == destination && l->number == number && !l->ended) {
             return true;
         }
     }
     return false;
+}
+
+/* How long this spool stays away from an endpoint when it starts on a backlog:
+ * a thousand tills that are switched on together come one after another. */
+static int64_t spread_of(const struct flusher *f, const struct destination *d)
+{
+    const char *id = outbox_store_id(f->options.box);
+    if (f->options.foreground || f->own->seen_all) {
+        return 0;
+    }
+    return (int64_t)crc32c(0, id, strlen(id)) % (d->spread_ms + 1);
 }
 
 static void add_lanes(struct flusher *f, const struct destination *d)
@@ -147,7 +185,7 @@ static void add_lanes(struct flusher *f, const struct destination *d)
         if (has_lane(f, d->id, number)) {
             continue;
         }
-        struct lane *lane = lane_create(f, d, number);
+        struct lane *lane = lane_create(f, d, number, spread_of(f, d));
         if (lane == NULL) {
             return; /* the next survey tries again */
         }
@@ -273,6 +311,15 @@ void flusher_fails(struct flusher *f, const struct spool_error *why)
     }
 }
 
+static void free_paces(struct flusher_private *own)
+{
+    while (own->paces != NULL) {
+        struct paced *next = own->paces->next;
+        free(own->paces);
+        own->paces = next;
+    }
+}
+
 static void free_flusher(struct flusher *f)
 {
     void (*stopped)(void *arg) = f->own->stopped;
@@ -283,6 +330,7 @@ static void free_flusher(struct flusher *f)
         f->lanes = next;
     }
     flusher_lock_drop(&f->own->lock);
+    free_paces(f->own);
     free(f->own->found);
     free(f->own);
     free(f);

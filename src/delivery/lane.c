@@ -1,10 +1,11 @@
 #include "delivery/lane.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "delivery/profile.h"
+#include "delivery/tell.h"
 
 /* The first batch after a failure; doubled with each one that arrives. */
 #define WINDOW_MIN 5
@@ -75,10 +76,16 @@ static void flight_landed(void *arg)
     lane_step(lane);
 }
 
+static int64_t mono_ms(const struct lane *lane)
+{
+    return clock_mono_ms(outbox_clock(lane->f->options.box));
+}
+
 static void send_first_ready(struct lane *lane)
 {
     struct flusher *f = lane->f;
     struct batch batch = lane->ready[0];
+    pace_spend(lane->pace, (int64_t)batch.n);
     lane->ready_n--;
     memmove(lane->ready, lane->ready + 1, lane->ready_n * sizeof batch);
     struct flight *flight = flight_at(lane, lane->flight_n++);
@@ -97,9 +104,6 @@ static void run_turn(uv_work_t *work)
                               &lane->order, &lane->turn, &lane->error);
 }
 
-static void report_settled(struct lane *lane, const struct flight *flight,
-                           const struct settled *settled);
-static void report_damaged(struct lane *lane);
 static void rest(struct lane *lane);
 static void rest_for(struct lane *lane, int64_t wait_ms);
 
@@ -115,7 +119,7 @@ static void drop_settled(struct lane *lane)
 {
     for (size_t i = 0; i < lane->order.done_n; i++) {
         struct flight *flight = flight_at(lane, 0);
-        report_settled(lane, flight, &lane->done[i].settled);
+        tell_settled(lane, flight, &lane->done[i].settled);
         ahead_keep_memory(&lane->ahead, &flight->batch);
         flight_finish(flight);
         lane->first = (lane->first + 1) % LANE_FLIGHTS;
@@ -138,10 +142,11 @@ static void turn_succeeded(struct lane *lane)
 {
     if (lane->turn.taken != TAKEN_GONE) {
         lane->destination = lane->turn.destination;
+        pace_set(lane->pace, lane->destination.rate, mono_ms(lane));
     }
     drop_settled(lane);
     drop_back(lane);
-    report_damaged(lane);
+    tell_damaged(lane);
     if (lane->turn.n > 0) {
         keep_taken(lane);
     } else if (lane->order.take != NULL || lane->turn.taken == TAKEN_GONE) {
@@ -155,18 +160,12 @@ static void turn_failed(struct lane *lane)
     case SPOOL_BUSY:
     case SPOOL_FULL:
     case SPOOL_IO:
-    case SPOOL_NO_MEMORY: {
-        struct spool_report r = {.kind = SPOOL_REPORT_TROUBLE,
-                                 .destination = lane->destination.name,
-                                 .code = spool_status_name(lane->status),
-                                 .reason = lane->error.message,
-                                 .wait_ms = TROUBLE_MS};
-        flusher_report(lane->f, &r);
+    case SPOOL_NO_MEMORY:
+        tell_trouble(lane, TROUBLE_MS);
         lane->rests_because = TAKEN_WAIT;
         rest_for(lane, TROUBLE_MS);
         lane->gives_up = lane->f->stopping; /* uncertain at the next start */
         break;
-    }
     case SPOOL_OK:
     case SPOOL_INVALID:
     case SPOOL_MISUSE:
@@ -223,13 +222,35 @@ static void give_back(struct lane *lane)
     }
 }
 
+/* It has sent all that its rate allows for now. */
+static bool is_paced(const struct lane *lane)
+{
+    return pace_wait_ms(lane->pace, mono_ms(lane)) > 0;
+}
+
+/* Slow start, and no more at once than a second's worth of its rate. */
+static int most_events(const struct lane *lane)
+{
+    int64_t rate = lane->destination.rate;
+    bool window = lane->window > 0 && (rate == 0 || lane->window < rate);
+    return window || rate > INT_MAX ? lane->window : (int)rate;
+}
+
+/* What is left of the wait before the start. */
+static int64_t spread_ms(const struct lane *lane)
+{
+    int64_t left = lane->starts_at - mono_ms(lane);
+    return left > 0 ? left : 0;
+}
+
 /* Takes as many as there is room for, but no more than have been read, once
  * reading ahead has begun. */
 static size_t batches_to_take(const struct lane *lane)
 {
     size_t room = BATCH_AHEAD - lane->ready_n;
     size_t read = lane->ahead.n;
-    if (lane->f->stopping || room == 0 || (lane->ahead.reading && read == 0)) {
+    if (lane->f->stopping || room == 0 || is_paced(lane) ||
+        (lane->ahead.reading && read == 0)) {
         return 0;
     }
     return read == 0 ? 1 : read < room ? read : room;
@@ -239,9 +260,10 @@ static void give_orders(struct lane *lane)
 {
     size_t most = batches_to_take(lane);
     size_t uses =
-        lane->window > 0 ? 0 : ahead_take(&lane->ahead, lane->used, most);
+        most_events(lane) > 0 ? 0 : ahead_take(&lane->ahead, lane->used, most);
     lane->take = (struct take_options){
-        .most_events = lane->window,
+        .most_events = most_events(lane),
+        .spread_ms = spread_ms(lane),
         .hurry = lane->f->options.foreground,
         .now = lane->overdue,
         .ahead = is_flying(lane) || lane->ready_n > 0,
@@ -340,70 +362,6 @@ static void rest(struct lane *lane)
     }
 }
 
-/* ---- telling ---- */
-
-static enum spool_report_kind kind_of(const struct flight *flight,
-                                      const struct settled *settled)
-{
-    switch (flight->s.outcome) {
-    case OUTCOME_DELIVERED:
-        return SPOOL_REPORT_DELIVERED;
-    case OUTCOME_RETRY:
-        return SPOOL_REPORT_RETRY;
-    case OUTCOME_UNCERTAIN:
-        return SPOOL_REPORT_UNCERTAIN;
-    case OUTCOME_REFUSED:
-        return settled->died    ? SPOOL_REPORT_DEAD
-               : settled->split ? SPOOL_REPORT_SPLIT
-                                : SPOOL_REPORT_HELD;
-    case OUTCOME_HOLD:
-        return SPOOL_REPORT_HELD;
-    }
-    return SPOOL_REPORT_HELD;
-}
-
-static void report_settled(struct lane *lane, const struct flight *flight,
-                           const struct settled *settled)
-{
-    bool again = flight->s.outcome != OUTCOME_DELIVERED &&
-                 flight->s.outcome != OUTCOME_REFUSED;
-    struct spool_report r = {
-        .kind = kind_of(flight, settled),
-        .destination = lane->destination.name,
-        .first_id = flight->batch.lo,
-        .last_id = flight->batch.hi,
-        .events = (int64_t)flight->batch.n,
-        .http = flight->s.http,
-        .code = flight->judgement.code,
-        .reason = flight->judgement.reason,
-        .wait_ms = again ? flight->wait_ms : -1,
-    };
-    if (r.kind == SPOOL_REPORT_HELD && flight->s.outcome == OUTCOME_REFUSED) {
-        r.reason = lane->destination.reason;
-    }
-    if (settled->resumed) {
-        struct spool_report resumed = r;
-        resumed.kind = SPOOL_REPORT_RESUMED;
-        flusher_report(lane->f, &resumed);
-    }
-    flusher_report(lane->f, &r);
-}
-
-static void report_damaged(struct lane *lane)
-{
-    if (lane->turn.damaged > 0) {
-        struct spool_report r = {
-            .kind = SPOOL_REPORT_DAMAGED,
-            .destination = lane->destination.name,
-            .events = lane->turn.damaged,
-            .code = "DAMAGED",
-            .reason = "rows whose checksum is wrong were set aside",
-            .wait_ms = -1,
-        };
-        flusher_report(lane->f, &r);
-    }
-}
-
 /* ---- deciding ---- */
 
 static bool may_send(struct lane *lane)
@@ -415,7 +373,7 @@ static bool may_send(struct lane *lane)
 
 static bool goes_well(const struct lane *lane)
 {
-    return lane->window == 0 && !lane->f->stopping && !lane->f->failed &&
+    return most_events(lane) == 0 && !lane->f->stopping && !lane->f->failed &&
            lane->destination.state == DESTINATION_RUNNING;
 }
 
@@ -446,7 +404,15 @@ static bool wants_turn(struct lane *lane)
         lane->ahead.reading) {
         return false;
     }
-    return lane->flight_n == 0 || takes_ahead(lane);
+    return (lane->flight_n == 0 && !is_paced(lane)) || takes_ahead(lane);
+}
+
+static void wait_for_pace(struct lane *lane)
+{
+    int64_t wait = pace_wait_ms(lane->pace, mono_ms(lane));
+    if (wait > 0 && !lane->turning && lane->flight_n == 0) {
+        (void)uv_timer_start(&lane->timer, time_is_over, (uint64_t)wait, 0);
+    }
 }
 
 /* Nothing goes on any more, and nothing will. */
@@ -496,6 +462,8 @@ static void lane_step(struct lane *lane)
         lane_end(lane);
     } else if (lane->resting && !lane->turning) {
         flusher_lane_rests(lane->f);
+    } else {
+        wait_for_pace(lane);
     }
 }
 
@@ -507,7 +475,7 @@ static void step_on(void *arg)
 /* ---- from outside ---- */
 
 struct lane *lane_create(struct flusher *f, const struct destination *d,
-                         int number)
+                         int number, int64_t spread)
 {
     struct lane *lane = calloc(1, sizeof *lane);
     if (lane == NULL) {
@@ -517,6 +485,13 @@ struct lane *lane_create(struct flusher *f, const struct destination *d,
     lane->id = d->id;
     lane->number = number;
     lane->destination = *d;
+    lane->starts_at = mono_ms(lane) + spread;
+    lane->pace = flusher_pace(f, d->id);
+    if (lane->pace == NULL) {
+        free(lane);
+        return NULL;
+    }
+    pace_set(lane->pace, d->rate, mono_ms(lane));
     ahead_init(&lane->ahead, f->options.box, f->options.loop, number, step_on,
                lane);
     /* In the foreground the first try is made whatever was waited for. */

@@ -22,6 +22,7 @@
 
 #include "delivery/ahead.h"
 #include "delivery/flight.h"
+#include "delivery/pace.h"
 
 /* Those that landed during a turn, and the one that flies. */
 #define LANE_FLIGHTS (2 * BATCH_AHEAD + 2)
@@ -68,7 +69,9 @@ struct lane {
     uv_timer_t timer;
 
     struct destination destination; /* as the last turn found it */
-    int window; /* slow start: most events now; 0 no limit */
+    int window;        /* slow start: most events now; 0 no limit */
+    int64_t starts_at; /* mono ms: a backlog from an outage waits until then */
+    struct pace *pace; /* the destination's, shared by its lanes; borrowed */
     bool ended;
 };
 
@@ -84,9 +87,10 @@ struct flusher {
     struct flusher_private *own; /* flusher.c's */
 };
 
-/* Starts at once with a turn. NULL without memory. */
+/* Starts at once with a turn, but leaves a backlog from an outage alone for
+ * spread_ms. NULL without memory. */
 struct lane *lane_create(struct flusher *f, const struct destination *d,
-                         int number);
+                         int number, int64_t spread_ms);
 
 /* Look again: something was put, or, with all, anything may have changed. */
 void lane_wake(struct lane *lane, bool all);
@@ -107,6 +111,9 @@ bool lane_is_idle(const struct lane *lane);
 /* Only when it has ended; frees it when its timer is closed. */
 void lane_close(struct lane *lane, uv_close_cb closed);
 
+/* flusher.c: the pace of a destination, for as long as the flusher lives; NULL
+ * without memory. */
+struct pace *flusher_pace(struct flusher *f, int64_t destination);
 /* flusher.c: a lane rests or has ended. */
 void flusher_lane_rests(struct flusher *f);
 /* flusher.c: the outbox cannot be used any more. */

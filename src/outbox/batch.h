@@ -86,12 +86,13 @@ void prefetch_finish(struct prefetch *p); /* safe twice */
 #define BATCH_AHEAD 4
 
 struct take_options {
-    int most_events; /* slow start: at most so many now; 0 no such limit */
-    bool hurry;      /* do not wait for a batch to fill or age */
-    bool now;        /* do not wait for a retry or probe time either */
-    bool ahead;      /* batches of the lane are in flight or taken: take those
-                        to be sent when they have arrived */
-    size_t most;     /* batches, up to BATCH_AHEAD; 0 is one */
+    int most_events;   /* slow start: at most so many now; 0 no such limit */
+    bool hurry;        /* do not wait for a batch to fill or age */
+    int64_t spread_ms; /* what waited through an outage waits so long yet */
+    bool now;          /* do not wait for a retry or probe time either */
+    bool ahead;        /* batches of the lane are in flight or taken: take those
+                          to be sent when they have arrived */
+    size_t most;       /* batches, up to BATCH_AHEAD; 0 is one */
     struct prefetch *prefetched; /* of prefetched_n, used up as far as they
                                     fit, in order */
     size_t prefetched_n;

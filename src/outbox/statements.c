@@ -53,6 +53,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "VALUES (?1, ?2, ?3, ?4, ?5)",
     [STATEMENT_EVENT_GET] =
         "SELECT id, at, part, crc, body FROM spool_event WHERE id = ?1",
+    [STATEMENT_EVENT_AT] =
+        "SELECT at FROM spool_event WHERE id >= ?1 ORDER BY id LIMIT 1",
     [STATEMENT_EVENTS_RANGE] =
         "SELECT id, at, part, crc, body FROM spool_event "
         "WHERE id BETWEEN ?1 AND ?2 ORDER BY id",

@@ -19,6 +19,21 @@ static bool is_due(const struct turn_job *j, int64_t at)
     return at <= j->now || at > j->now + DAY_MS + DAY_MS / 8 || j->take->now;
 }
 
+/* Older events have been waiting through an outage, which others may have had
+ * at the same time. */
+#define OUTAGE_MS 60000
+
+static bool is_spread(struct turn_job *j, int64_t oldest)
+{
+    if (j->take->spread_ms <= 0 || oldest <= 0 ||
+        oldest >= j->now - OUTAGE_MS) {
+        return false;
+    }
+    j->turn->taken = TAKEN_WAIT;
+    j->turn->wait_until = j->now + j->take->spread_ms;
+    return true;
+}
+
 static struct tile new_tile(struct turn_job *j, int64_t lo, int64_t hi,
                             int64_t events, int64_t passed,
                             enum tile_state state)
@@ -193,7 +208,9 @@ static enum spool_status cut(struct db *db, struct turn_job *j,
         struct found f;
         again = false;
         status = read_log(db, j, cursor, &b, &f, err);
-        if (status == SPOOL_OK && b.n > 0 && batch_is_due(j, &f)) {
+        if (status == SPOOL_OK && b.n > 0 && is_spread(j, f.oldest)) {
+            /* not yet */
+        } else if (status == SPOOL_OK && b.n > 0 && batch_is_due(j, &f)) {
             status = cut_batch(db, j, cursor, &f, &b, err);
         } else if (status == SPOOL_OK && b.n > 0) {
             j->turn->taken = TAKEN_FILLING;
@@ -319,6 +336,13 @@ static enum spool_status take_waiting(struct db *db, struct turn_job *j,
         j->turn->taken = TAKEN_WAIT;
         j->turn->wait_until = t.next_at;
         return SPOOL_OK;
+    }
+    if (j->take->spread_ms > 0) {
+        int64_t at = 0;
+        status = db_number(db, err, 0, &at, STATEMENT_EVENT_AT, "i", t.lo);
+        if (status != SPOOL_OK || is_spread(j, at)) {
+            return status;
+        }
     }
     return send_tile(db, j, &t, step, err);
 }

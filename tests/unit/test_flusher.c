@@ -444,6 +444,57 @@ static void a_missing_key_file_holds_and_names_it(void **state)
     expect_states(&s, 1, "p");
 }
 
+static void a_rate_is_kept(void **state)
+{
+    struct scene s;
+    struct spool_error err;
+    scene_open(&s, state);
+    s.f->d.rate = 100;
+    assert_int_equal(destination_set(s.f->box, &s.f->d, &err), SPOOL_OK);
+    fixture_put(s.f, 12);
+    int64_t start = clock_mono_ms(&clock_system);
+    scene_start(&s, true);
+    (void)uv_run(&s.loop, UV_RUN_DEFAULT);
+    int64_t took = clock_mono_ms(&clock_system) - start;
+    scene_close(&s);
+    assert_string_equal(s.told, "delivered delivered delivered");
+    expect_states(&s, 12, "dddddddddddd");
+    assert_true(took >= 78); /* 8 events behind the first batch */
+}
+
+static void a_rate_below_a_batch_makes_smaller_ones(void **state)
+{
+    struct scene s;
+    struct spool_error err;
+    scene_open(&s, state);
+    s.f->d.rate = 2;
+    assert_int_equal(destination_set(s.f->box, &s.f->d, &err), SPOOL_OK);
+    fixture_put(s.f, 2);
+    scene_start(&s, true);
+    (void)uv_run(&s.loop, UV_RUN_DEFAULT);
+    scene_close(&s);
+    assert_int_equal(count_events(s.bodies[0]), 2);
+}
+
+static void a_start_on_a_backlog_waits_and_a_stop_ends_that(void **state)
+{
+    struct scene s;
+    struct spool_error err;
+    struct fixture *f = *state;
+    f->now = clock_wall_ms(&clock_system) - 120000;
+    fixture_put(f, 1); /* two minutes ago */
+    scene_open(&s, state);
+    s.f->d.spread_ms = (int64_t)24 * 3600 * 1000;
+    assert_int_equal(destination_set(s.f->box, &s.f->d, &err), SPOOL_OK);
+    scene_start(&s, false);
+    for (int i = 0; i < 4; i++) {
+        (void)uv_run(&s.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(s.requests + (size_t)s.posts_open, 0);
+    scene_close(&s);
+    expect_states(&s, 1, "p");
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -461,6 +512,9 @@ int main(void)
         TEST(a_stop_gives_up_on_an_endpoint_that_does_not_answer),
         TEST(a_second_flusher_is_told_who_works),
         TEST(a_missing_key_file_holds_and_names_it),
+        TEST(a_rate_is_kept),
+        TEST(a_rate_below_a_batch_makes_smaller_ones),
+        TEST(a_start_on_a_backlog_waits_and_a_stop_ends_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
