@@ -16,14 +16,15 @@ struct operation {
 };
 
 /* ids ascend and differ. Delivers again what is delivered or dead; the events
- * go out again in the order of their ids, under new keys. */
+ * go out again in the order of their ids, under new keys. On failure nothing
+ * was changed, unless it is SPOOL_UNKNOWN, and *out says nothing. */
 enum spool_status operate_replay(struct outbox *box,
                                  const struct destination *d,
                                  const int64_t *ids, size_t n,
                                  const char *who_and_why, struct operation *out,
                                  struct spool_error *err);
 
-/* Takes waiting and dead events out for good. */
+/* Takes waiting and dead events out for good. Fails like operate_replay. */
 enum spool_status operate_purge(struct outbox *box, const struct destination *d,
                                 const int64_t *ids, size_t n,
                                 const char *who_and_why, struct operation *out,

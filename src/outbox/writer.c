@@ -75,8 +75,10 @@ static enum spool_status run_jobs(struct db *db, struct write_job *jobs,
     for (struct write_job *j = jobs; j != NULL; j = j->next) {
         int before = sqlite3_total_changes(db->handle);
         j->status = j->run(db, j->arg, &j->error);
+        /* SQLite itself rolls back after some errors of the disk. */
         if (j->status != SPOOL_OK &&
-            sqlite3_total_changes(db->handle) != before) {
+            (sqlite3_total_changes(db->handle) != before ||
+             sqlite3_get_autocommit(db->handle) != 0)) {
             *why = j->error;
             return j->status;
         }
