@@ -28,10 +28,11 @@
 #include "support/box.h"
 #include "support/result.h"
 
-#define EVENTS       64
-#define GROUP        6
-#define POINTS_QUICK 300
-#define WAL_FRAMES   12 /* a checkpoint every few commits */
+#define EVENTS         64
+#define GROUP          6
+#define POINTS_QUICK   300
+#define CONTROL_POINTS 10
+#define WAL_FRAMES     12 /* a checkpoint every few commits */
 
 enum fate { NOT_TRIED, STORED, REFUSED, UNKNOWN };
 
@@ -447,11 +448,12 @@ static void run(struct rng *rng, long points, const long calls[FAULT_KINDS],
     }
 }
 
+/* In the second half of a life, when there is something to lose. */
 static void run_control(struct rng *rng, long calls, struct tally *t)
 {
-    for (int i = 0; i < 20; i++) {
-        struct point p = {FAULT_WRITE_LIE, rng_upto(rng, calls - 1) + 1,
-                          i % 2 == 1};
+    for (int i = 0; i < CONTROL_POINTS || (t->wrong == 0 && i < 100); i++) {
+        struct point p = {FAULT_WRITE_LIE, calls / 2 + rng_upto(rng, calls / 3),
+                          true};
         struct life l;
         long fired;
         (void)play(&p, &l, &fired);
