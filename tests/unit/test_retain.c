@@ -238,6 +238,27 @@ static void the_file_shrinks_and_tiles_are_joined(void **state)
     assert_int_equal(events_in_log(f), 0);
 }
 
+static enum appended put_with_key(struct fixture *f)
+{
+    struct outbox_event e = {.body = "{}", .len = 2, .key = "till-7-0001"};
+    assert_int_equal(outbox_append(f->box, &e, 1, NULL), SPOOL_OK);
+    return e.appended;
+}
+
+static void a_dedupe_key_is_known_for_as_long_as_was_said(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put_with_key(f), APPENDED);
+    deliver_all(f);
+    f->now += 400 * 24 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 0);
+    assert_int_equal(put_with_key(f), APPENDED_BEFORE);
+    f->now += 1;
+    (void)retain(f, &day);
+    assert_int_equal(put_with_key(f), APPENDED);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -250,6 +271,7 @@ int main(void)
         TEST(every_destination_must_have_it),
         TEST(a_new_destination_begins_where_the_log_is_whole),
         TEST(a_lane_without_events_keeps_nothing),
+        TEST(a_dedupe_key_is_known_for_as_long_as_was_said),
         TEST(the_file_shrinks_and_tiles_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
