@@ -1,0 +1,183 @@
+// Mistakes that would lose, double, reorder or betray events, each planted in a
+// copy of the source by tests/mutants/run.js, and the test that must notice it.
+// `from` stands exactly once in the file.
+'use strict';
+
+const SELECT_VISIT =
+    '"AND spool_visit(id, at, part, crc, body) ORDER BY id"';
+
+module.exports = [
+    {
+        name: 'commits sync as synchronous=NORMAL does',
+        edits: [
+            ['src/outbox/db.c', '"PRAGMA synchronous = FULL;"',
+                '"PRAGMA synchronous = NORMAL;"'],
+            ['src/outbox/db.c', 'pragma_is(db, "synchronous", "2", err)',
+                'pragma_is(db, "synchronous", "1", err)'],
+        ],
+        test: 'crash/power',
+    },
+    {
+        name: 'an event is acknowledged whatever became of the commit',
+        edits: [['src/outbox/writer.c', 'status = db_commit(&w->db, &why);',
+            '(void)db_commit(&w->db, &why);']],
+        test: 'crash/io',
+    },
+    {
+        name: 'a batch is delivered before it was answered',
+        edits: [['src/outbox/take.c',
+            'f->passed, TILE_SENDING);', 'f->passed, TILE_DELIVERED);']],
+        test: 'unit/batch',
+    },
+    {
+        name: 'a redirect counts as delivered',
+        edits: [['src/delivery/verdict.c',
+            'http, VERDICT_HOLD, "redirects are not',
+            'http, VERDICT_DELIVERED, "redirects are not']],
+        test: 'unit/verdict',
+    },
+    {
+        name: 'no answer counts as delivered',
+        edits: [['src/delivery/verdict.c',
+            'decide(out, VERDICT_UNCERTAIN, "LOST",\n' +
+            '               "sent, but',
+            'decide(out, VERDICT_DELIVERED, "LOST",\n' +
+            '               "sent, but']],
+        test: 'unit/verdict',
+    },
+    {
+        name: 'a full disk is not an error',
+        edits: [['src/outbox/db.c',
+            'case SQLITE_FULL:\n        return SPOOL_FULL;',
+            'case SQLITE_FULL:\n        return SPOOL_OK;']],
+        test: 'crash/io',
+    },
+    {
+        name: 'retries have no jitter',
+        edits: [['src/delivery/backoff.c',
+            'floor + rng_upto(rng, most - floor)',
+            'floor + rng_upto(rng, 0) + most - floor']],
+        test: 'unit/backoff',
+    },
+    {
+        name: 'waits go by the wall clock',
+        edits: [['src/delivery/lane.c',
+            'int64_t mono = clock_mono_ms(clock);',
+            'int64_t mono = clock_wall_ms(clock);']],
+        test: 'unit/flusher',
+    },
+    {
+        name: 'Retry-After is not clamped',
+        edits: [
+            ['src/delivery/retry_after.c',
+                'if (seconds < DAY_MS / 1000) {',
+                'if (seconds < DAY_MS) {'],
+            ['src/delivery/retry_after.c',
+                'return wait < DAY_MS ? wait : DAY_MS;', 'return wait;'],
+        ],
+        test: 'unit/verdict',
+    },
+    {
+        name: 'events leave in the order of their time',
+        edits: [['src/outbox/statements.c', SELECT_VISIT,
+            SELECT_VISIT.replace('ORDER BY id', 'ORDER BY at')]],
+        test: 'unit/batch',
+    },
+    {
+        name: 'events leave in any order',
+        edits: [['src/outbox/statements.c', SELECT_VISIT,
+            SELECT_VISIT.replace('ORDER BY id', 'ORDER BY crc')]],
+        test: 'unit/batch',
+    },
+    {
+        name: 'a batch is cut anew when it is sent again',
+        edits: [['src/outbox/take.c', 'bool limited = t->attempts == 0;',
+            'bool limited = true;']],
+        test: 'unit/batch',
+    },
+    {
+        name: 'a batch gets a new key when it is sent again',
+        edits: [['src/outbox/take.c',
+            't->state = TILE_SENDING;\n    t->attempts++;',
+            't->state = TILE_SENDING;\n    t->attempts++;\n' +
+            '    uuid_v7(&j->box->rng, j->now, t->key);']],
+        test: 'unit/batch',
+    },
+    {
+        name: 'a refused event is called delivered',
+        edits: [['src/outbox/settle.c',
+            'return settle_tile(db, j, t, TILE_DEAD, 0, err);',
+            'return settle_tile(db, j, t, TILE_DELIVERED, 0, err);']],
+        test: 'unit/batch',
+    },
+    {
+        name: 'dead events are not counted',
+        edits: [['schema/0002_guard.sql',
+            'coalesce(t.dead, 0) + coalesce(h.dead, 0) AS dead', '0 AS dead']],
+        test: 'unit/batch',
+    },
+    {
+        name: 'dedupe keys are forgotten too early',
+        edits: [['src/outbox/retain.c',
+            'int64_t before = j->now - j->r->keep_keys_ms;',
+            'int64_t before = j->now - j->r->keep_keys_ms / 2;']],
+        test: 'unit/retain',
+    },
+    {
+        name: 'a damaged row is sent',
+        edits: [['src/outbox/body.c', '} else if (!row_is_whole(row)) {',
+            '} else if (!row_is_whole(row) && row->id < 0) {']],
+        test: 'unit/batch',
+    },
+    {
+        name: 'the high-water mark of dropped ids is not kept',
+        edits: [['src/outbox/statements.c',
+            'SET dropped_to = max(dropped_to, ?1)',
+            'SET dropped_to = max(dropped_to, ?1 - ?1)']],
+        test: 'unit/retain',
+    },
+    {
+        name: 'the lock is a file with a number in it',
+        edits: [['src/outbox/lock.c',
+            'if (flock(fd, LOCK_EX | LOCK_NB) != 0) {',
+            'if (read_pid(fd) > 0) {']],
+        test: 'unit/outbox',
+    },
+    {
+        name: 'the file is as open as the umask lets it',
+        edits: [['src/outbox/outbox.c', 'O_EXCL, 0600);', 'O_EXCL, 0666);']],
+        test: 'unit/outbox',
+    },
+    {
+        name: 'redirects are followed',
+        edits: [['src/delivery/http.c', 'SET(FOLLOWLOCATION, 0L)',
+            'SET(FOLLOWLOCATION, 1L)']],
+        test: 'unit/http',
+    },
+    {
+        name: 'certificates are not verified',
+        edits: [['src/delivery/http.c', 'SET(SSL_VERIFYPEER, 1L)',
+            'SET(SSL_VERIFYPEER, 0L)']],
+        test: 'unit/http_tls',
+    },
+    {
+        name: 'an answer may be of any size',
+        edits: [['src/delivery/http.c', '.answer.limit = HTTP_BODY_LIMIT',
+            '.answer.limit = 0']],
+        test: 'unit/http',
+    },
+    {
+        name: 'libcurl may send a request again by itself',
+        edits: [['src/delivery/http.c',
+            'SET(READFUNCTION, give_body) && SET(READDATA, post);',
+            'SET(POSTFIELDS, post->body);']],
+        test: 'unit/http',
+    },
+    {
+        name: 'a checkpoint runs beside a writer',
+        edits: [['src/outbox/writer.c',
+            'if (db_begin(&w->db, NULL) != SPOOL_OK) {\n        return;\n' +
+            '    }\n', '']],
+        test: 'crash/sqlite',
+    },
+];
