@@ -156,17 +156,36 @@ static enum spool_status read_last_words(struct db *db, int64_t tile,
     return status;
 }
 
-enum spool_status tile_split(struct db *db, struct rng *rng, int64_t now,
-                             const struct membership *m, struct tile *t,
-                             int64_t id, struct tile *right,
-                             struct spool_error *err)
+/* The side whose events are counted has those that the log holds. What
+ * retention dropped cannot be counted: it stays with the other side. */
+enum side { LEFT, RIGHT };
+
+static enum spool_status count_left(struct db *db, const struct membership *m,
+                                    const struct tile *t, int64_t id,
+                                    enum side counted, int64_t *events,
+                                    int64_t *passed, struct spool_error *err)
+{
+    if (counted == LEFT) {
+        return tile_count(db, m, t->lo, id, events, passed, err);
+    }
+    enum spool_status status =
+        tile_count(db, m, id + 1, t->hi, events, passed, err);
+    *events = t->events - *events;
+    *passed = t->passed - *passed;
+    return status;
+}
+
+static enum spool_status split(struct db *db, struct rng *rng, int64_t now,
+                               const struct membership *m, struct tile *t,
+                               int64_t id, enum side counted,
+                               struct tile *right, struct spool_error *err)
 {
     assert(t->lo <= id && id < t->hi);
     struct last_words words = {.at = now};
-    int64_t events, passed;
+    int64_t events = 0, passed = 0;
     enum spool_status status = read_last_words(db, t->id, &words, err);
     if (status == SPOOL_OK) {
-        status = tile_count(db, m, t->lo, id, &events, &passed, err);
+        status = count_left(db, m, t, id, counted, &events, &passed, err);
     }
     if (status != SPOOL_OK) {
         return status;
@@ -191,6 +210,14 @@ enum spool_status tile_split(struct db *db, struct rng *rng, int64_t now,
     return status;
 }
 
+enum spool_status tile_split(struct db *db, struct rng *rng, int64_t now,
+                             const struct membership *m, struct tile *t,
+                             int64_t id, struct tile *right,
+                             struct spool_error *err)
+{
+    return split(db, rng, now, m, t, id, LEFT, right, err);
+}
+
 enum spool_status tile_carve(struct db *db, struct rng *rng, int64_t now,
                              const struct membership *m, struct tile *t,
                              int64_t lo, int64_t hi, struct spool_error *err)
@@ -199,7 +226,7 @@ enum spool_status tile_carve(struct db *db, struct rng *rng, int64_t now,
     struct tile rest;
     enum spool_status status = SPOOL_OK;
     if (lo > t->lo) {
-        status = tile_split(db, rng, now, m, t, lo - 1, &rest, err);
+        status = split(db, rng, now, m, t, lo - 1, RIGHT, &rest, err);
         *t = rest;
     }
     if (status == SPOOL_OK && hi < t->hi) {
