@@ -51,7 +51,7 @@ static enum spool_status run_turn(struct db *db, void *arg,
     if (status != SPOOL_OK) {
         return status;
     }
-    if (!found) {
+    if (!found || j->lane >= turn->destination.lanes) {
         turn->taken = TAKEN_GONE;
         return SPOOL_OK;
     }

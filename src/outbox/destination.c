@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "outbox/relane.h"
 #include "outbox/store.h"
 
 void destination_default(struct destination *d)
@@ -209,12 +210,17 @@ static enum spool_status set(struct db *db, void *arg, struct spool_error *err)
     const struct destination *d = c->new_values;
     struct destination old;
     enum spool_status status = find_by_name(db, d->name, &old, err);
-    if (status == SPOOL_OK &&
-        (old.lanes != d->lanes || strcmp(old.filter, d->filter) != 0)) {
+    if (status == SPOOL_OK && strcmp(old.filter, d->filter) != 0) {
         return failed(err, SPOOL_MISUSE,
-                      "lanes and filter of %s cannot be changed, since the "
-                      "log has been cut by them; add a second destination",
+                      "the filter of %s cannot be changed, since the log has "
+                      "been cut by it; add a second destination",
                       d->name);
+    }
+    if (status == SPOOL_OK && old.lanes != d->lanes) {
+        status = check_settled(db, &old, "the lanes", err);
+        if (status == SPOOL_OK) {
+            status = relane(db, c->box, &old, d->lanes, err);
+        }
     }
     if (status == SPOOL_OK && old.body != d->body) {
         status = check_settled(db, &old, "the body", err);

@@ -82,8 +82,10 @@ bool destination_body_find(const char *name, enum destination_body *out);
 enum spool_status destination_add(struct outbox *box, struct destination *d,
                                   struct spool_error *err);
 
-/* Writes back what can be changed. Lanes and base cannot: the log has been cut
- * by them. Resets a hold, so that the next attempt is made at once. */
+/* Writes back what can be changed. Filter and base cannot: the log has been cut
+ * by them. Body and lanes only while nothing is in flight or waits to be sent
+ * again, else SPOOL_BUSY; other lanes cut the log anew, which reads all of it
+ * that is kept. Resets a hold, so that the next attempt is made at once. */
 enum spool_status destination_set(struct outbox *box,
                                   const struct destination *d,
                                   struct spool_error *err);

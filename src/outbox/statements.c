@@ -153,6 +153,24 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "VALUES (?1, ?2, ?3, ?3)",
     [STATEMENT_LANE_CURSOR] =
         "SELECT cursor FROM spool_lane WHERE destination = ?1 AND lane = ?2",
+    [STATEMENT_LANE_FURTHEST] =
+        "SELECT max(cursor) FROM spool_lane WHERE destination = ?1",
+    [STATEMENT_SUM_DELIVERED] =
+        "SELECT sum(events) FROM spool_batch "
+        "WHERE destination = ?1 AND state = 'delivered'",
+    [STATEMENT_SUM_PURGED] = "SELECT sum(events) FROM spool_batch "
+                             "WHERE destination = ?1 AND state = 'purged'",
+    [STATEMENT_SUM_PASSED] =
+        "SELECT sum(passed) FROM spool_batch WHERE destination = ?1",
+    [STATEMENT_TILES_ASIDE] = "UPDATE spool_batch SET lane = lane - ?2 "
+                              "WHERE destination = ?1",
+    [STATEMENT_TILES_DROP_ASIDE] =
+        "DELETE FROM spool_batch WHERE destination = ?1 AND lane < 0",
+    /* They are not an event's of the new lanes. */
+    [STATEMENT_ATTEMPTS_ASIDE] = "UPDATE spool_attempt SET lane = lane - ?2 "
+                                 "WHERE destination = ?1 AND lane >= 0",
+    [STATEMENT_DESTINATION_LANES] =
+        "UPDATE spool_destination SET lanes = ?2 WHERE id = ?1",
     [STATEMENT_LANES] =
         "SELECT lane, base, cursor FROM spool_lane WHERE destination = ?1 "
         "ORDER BY lane",

@@ -3,10 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "outbox/retain.h"
 #include "support/box.h"
 
 static void set(struct fixture *f, enum spool_status want)
@@ -130,15 +132,166 @@ static void only_what_is_old_waits_before_a_start(void **state)
     fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
 }
 
+/* ---- lanes ---- */
+
+static uint64_t random_state = UINT64_C(0x9E3779B97F4A7C15); /* or --seed */
+
+static unsigned draw(unsigned n) /* xorshift */
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (unsigned)(random_state >> 33) % n;
+}
+
+#define EVENTS_MAX 120
+
+/* One turn of a lane with an answer by chance; false if it took nothing. */
+static bool turn_by_chance(struct fixture *f, int lane, bool deliver)
+{
+    static const enum outcome outcomes[] = {
+        OUTCOME_DELIVERED, OUTCOME_DELIVERED, OUTCOME_DELIVERED,
+        OUTCOME_REFUSED, OUTCOME_RETRY};
+    struct spool_error err = {0};
+    struct turn turn;
+    struct take_options take = {.now = true};
+    assert_int_equal(batch_turn(f->box, f->d.id, lane,
+                                &(struct order){.take = &take}, &turn, &err),
+                     SPOOL_OK);
+    if (turn.taken != TAKEN_BATCH) {
+        return false;
+    }
+    struct batch done = turn.batches[0];
+    struct settlement s = {.outcome = outcomes[deliver ? 0 : draw(5)],
+                           .code = "CODE",
+                           .reason = "a reason"};
+    struct done landed = {.batch = &done, .s = &s};
+    assert_int_equal(batch_turn(f->box, f->d.id, lane,
+                                &(struct order){.done = &landed, .done_n = 1},
+                                &turn, &err),
+                     SPOOL_OK);
+    batch_finish(&done);
+    return true;
+}
+
+static void operate_by_chance(struct fixture *f, int64_t last)
+{
+    struct spool_error err = {0};
+    struct operation out;
+    int64_t id = 1 + (int64_t)draw((unsigned)last);
+    int64_t ids[3] = {id, id + 1, id + 2};
+    size_t n = id + 2 <= last ? 3 : 1;
+    assert_int_equal((draw(2) == 0 ? operate_purge : operate_replay)(
+                         f->box, &f->d, ids, n, "chance", &out, &err),
+                     SPOOL_OK);
+}
+
+static void retain(struct fixture *f)
+{
+    struct spool_error err = {0};
+    struct retention r = {.keep_ms = 0, .keep_keys_ms = INT64_C(1) << 50};
+    bool more = true;
+    f->now += 1;
+    while (more) {
+        assert_int_equal(retain_step(f->box, &r, &more, &err), SPOOL_OK);
+    }
+}
+
+static void drain(struct fixture *f)
+{
+    for (int lane = 0; lane < f->d.lanes; lane++) {
+        for (int i = 0; i < 200 && turn_by_chance(f, lane, true); i++) {
+        }
+    }
+}
+
+static void expect_same(const struct sums *a, const struct sums *b)
+{
+    assert_int_equal(a->accepted, b->accepted);
+    assert_int_equal(a->waiting, b->waiting);
+    for (int i = 0; i < EVENT_STATES; i++) {
+        assert_int_equal(a->by_state[i], b->by_state[i]);
+    }
+}
+
+static void change_lanes(struct fixture *f, int lanes, bool *changed)
+{
+    char before[EVENTS_MAX + 1], after[EVENTS_MAX + 1];
+    struct spool_error err = {0};
+    struct sums was, is;
+    int64_t last;
+    int old = f->d.lanes;
+    assert_int_equal(inspect_last_id(f->box, &last, &err), SPOOL_OK);
+    fixture_states(f, before, (size_t)last);
+    assert_int_equal(inspect_sums(f->box, &f->d, &was, &err), SPOOL_OK);
+    f->d.lanes = lanes;
+    enum spool_status status = destination_set(f->box, &f->d, &err);
+    *changed = status == SPOOL_OK;
+    if (status == SPOOL_BUSY) {
+        f->d.lanes = old;
+        assert_non_null(strstr(err.message, "lanes"));
+    } else if (status != SPOOL_OK) {
+        fail_msg("%s", err.message);
+    }
+    fixture_verify(f);
+    fixture_states(f, after, (size_t)last);
+    assert_string_equal(after, before);
+    assert_int_equal(inspect_sums(f->box, &f->d, &is, &err), SPOOL_OK);
+    expect_same(&was, &is);
+}
+
+/* Whatever became of its events, other lanes change no event's state and no
+ * sum. */
+static void lanes_change_and_every_event_keeps_its_state(void **state)
+{
+    static const int counts[] = {1, 2, 3, 4, 7};
+    struct fixture *f = *state;
+    int64_t last = 0;
+    int changes = 0, refusals = 0;
+    f->d.batch_events = 3;
+    f->d.hold_after = 0;
+    f->d.backoff_base_ms = 1;
+    set(f, SPOOL_OK);
+    print_message("--seed %llu\n", (unsigned long long)random_state);
+    for (int round = 0; round < 60; round++) {
+        for (unsigned n = draw(3); n > 0 && last < EVENTS_MAX; n--) {
+            put(f, "{}", draw(1000));
+            last++;
+        }
+        for (unsigned n = draw(4); n > 0; n--) {
+            (void)turn_by_chance(f, (int)draw((unsigned)f->d.lanes), false);
+        }
+        if (last > 3 && draw(3) == 0) {
+            operate_by_chance(f, last);
+        }
+        if (draw(6) == 0) {
+            retain(f);
+        }
+        if (draw(4) == 0) {
+            drain(f);
+        }
+        bool changed;
+        change_lanes(f, counts[draw(5)], &changed);
+        changes += changed ? 1 : 0;
+        refusals += changed ? 0 : 1;
+    }
+    print_message("%d changes, %d refusals\n", changes, refusals);
+    assert_true(changes > 10 && refusals > 0);
+}
+
 #define FACT(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
+        random_state = strtoull(argv[2], NULL, 10);
+    }
     const struct CMUnitTest tests[] = {
         FACT(a_body_is_an_array_an_event_or_lines),
         FACT(a_body_is_not_changed_while_a_resend_is_due),
         FACT(what_was_read_for_another_body_is_not_sent),
+        FACT(lanes_change_and_every_event_keeps_its_state),
         FACT(only_what_is_old_waits_before_a_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -495,6 +495,41 @@ static void a_start_on_a_backlog_waits_and_a_stop_ends_that(void **state)
     expect_states(&s, 1, "p");
 }
 
+static void run_until_delivered(struct scene *s, size_t requests)
+{
+    while (s->requests < requests) {
+        (void)uv_run(&s->loop, UV_RUN_ONCE);
+    }
+}
+
+static void set_lanes(struct scene *s, int lanes)
+{
+    struct spool_error err = {0};
+    s->f->d.lanes = lanes;
+    while (destination_set(s->f->box, &s->f->d, &err) == SPOOL_BUSY) {
+        (void)uv_run(&s->loop, UV_RUN_ONCE); /* settles what has arrived */
+    }
+    assert_int_equal(destination_set(s->f->box, &s->f->d, &err), SPOOL_OK);
+}
+
+static void other_lanes_are_taken_up_while_it_runs(void **state)
+{
+    struct scene s;
+    scene_open(&s, state);
+    scene_start(&s, false);
+    fixture_put(s.f, 4);
+    run_until_delivered(&s, 1);
+    set_lanes(&s, 3);
+    fixture_put(s.f, 4);
+    run_until_delivered(&s, 2);
+    set_lanes(&s, 1);
+    fixture_put(s.f, 4);
+    run_until_delivered(&s, 3);
+    scene_close(&s);
+    assert_string_equal(s.told, "delivered delivered delivered");
+    expect_states(&s, 12, "dddddddddddd");
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -512,6 +547,7 @@ int main(void)
         TEST(a_stop_gives_up_on_an_endpoint_that_does_not_answer),
         TEST(a_second_flusher_is_told_who_works),
         TEST(a_missing_key_file_holds_and_names_it),
+        TEST(other_lanes_are_taken_up_while_it_runs),
         TEST(a_rate_is_kept),
         TEST(a_rate_below_a_batch_makes_smaller_ones),
         TEST(a_start_on_a_backlog_waits_and_a_stop_ends_that),

@@ -110,7 +110,9 @@ const struct command commands[] = {
      NULL, 0, 0, cmd_destination_ls},
     {"destination set", "NAME OPTION...",
      "changes a destination; a held one tries again at once",
-     "Lanes and filter stay as they were added: the log is cut by them.",
+     "The filter stays as it was added: the log is cut by it. Lanes and body "
+     "change only while nothing is in flight or waits to be sent again: pause "
+     "the destination first.",
      set_options, 1, 1, cmd_destination_set},
     {"destination rm", "NAME", "takes a destination out; the events stay", NULL,
      rm_options, 1, 1, cmd_destination_rm},
