@@ -181,12 +181,10 @@ static void read_whole(const char *path, const char *suffix,
     }
 }
 
-void disk_start(struct disk *d, const char *path, bool powersafe)
+static void begin(struct disk *d)
 {
     assert(disk == NULL);
-    *d = (struct disk){.powersafe = powersafe};
-    read_whole(path, "", &d->before[DISK_DATABASE]);
-    read_whole(path, "-wal", &d->before[DISK_WAL]);
+    memset(methods, 0, sizeof methods); /* of another VFS, perhaps */
     real_vfs = sqlite3_vfs_find(NULL);
     vfs = *real_vfs;
     vfs.zName = "spool-test-disk";
@@ -195,6 +193,25 @@ void disk_start(struct disk *d, const char *path, bool powersafe)
     if (sqlite3_vfs_register(&vfs, 1) != SQLITE_OK) {
         give_up("the VFS cannot be registered");
     }
+}
+
+void disk_start(struct disk *d, const char *path, bool powersafe)
+{
+    *d = (struct disk){.powersafe = powersafe};
+    read_whole(path, "", &d->before[DISK_DATABASE]);
+    read_whole(path, "-wal", &d->before[DISK_WAL]);
+    begin(d);
+}
+
+void disk_start_from(struct disk *d,
+                     const struct disk_image *const before[DISK_FILES],
+                     bool powersafe)
+{
+    *d = (struct disk){.powersafe = powersafe};
+    for (int i = 0; i < DISK_FILES; i++) {
+        disk_image_copy(&d->before[i], before[i]);
+    }
+    begin(d);
 }
 
 void disk_stop(void)
@@ -231,7 +248,7 @@ void disk_image_free(struct disk_image *i)
     *i = (struct disk_image){0};
 }
 
-static void set_size(struct disk_image *image, size_t size)
+void disk_image_resize(struct disk_image *image, size_t size)
 {
     image->bytes = grown(image->bytes, &image->cap, size, 1);
     if (size > image->len) {
@@ -245,10 +262,10 @@ void disk_apply(const struct disk *d, const struct disk_op *op, size_t from,
 {
     size_t offset = (size_t)op->offset;
     if (op->kind == DISK_TRUNCATE) {
-        set_size(image, offset);
+        disk_image_resize(image, offset);
     } else if (op->kind == DISK_WRITE && from < to) {
         if (offset + to > image->len) {
-            set_size(image, offset + to);
+            disk_image_resize(image, offset + to);
         }
         memcpy(image->bytes + offset + from, d->bytes + op->at + from,
                to - from);

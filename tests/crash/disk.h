@@ -43,6 +43,11 @@ struct disk {
  * be on disk as they are. path is the database's. */
 void disk_start(struct disk *d, const char *path, bool powersafe);
 
+/* Likewise, but what is on disk is told: before is copied. */
+void disk_start_from(struct disk *d,
+                     const struct disk_image *const before[DISK_FILES],
+                     bool powersafe);
+
 /* SQLite's own VFS is the default again; what was opened must be closed. */
 void disk_stop(void);
 
@@ -55,6 +60,9 @@ void disk_free(struct disk *d);
 
 void disk_image_copy(struct disk_image *to, const struct disk_image *from);
 void disk_image_free(struct disk_image *i);
+
+/* What is new is zero. */
+void disk_image_resize(struct disk_image *image, size_t size);
 
 /* Does to an image what a write did, in full or from its byte `from` to its
  * byte `to`; or what a truncation did. */

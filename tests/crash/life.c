@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "crash/memory.h"
 #include "outbox/store.h"
 
 /* A life in brief, with a checkpoint every few commits: a cut costs what the
@@ -127,6 +128,17 @@ static void end(struct life *l)
     disk_stop();
 }
 
+/* Both who writes and who checkpoints make it. */
+static void mistake(struct outbox *box, const char *pragma)
+{
+    struct spool_error err;
+    if (db_open(&box->writer.checkpoint, box->path, &err) != SPOOL_OK ||
+        db_exec(&box->writer.checkpoint, pragma, &err) != SPOOL_OK ||
+        db_exec(&box->writer.db, pragma, &err) != SPOOL_OK) {
+        give_up("no control", err.message);
+    }
+}
+
 void life_record(struct life *l, uint64_t seed, struct way way)
 {
     void *state = NULL;
@@ -140,10 +152,8 @@ void life_record(struct life *l, uint64_t seed, struct way way)
     if (way.brief) {
         l->f->box->writer.wal_frames_max = WAL_FRAMES;
     }
-    if (way.normal &&
-        sqlite3_exec(l->f->box->writer.db.handle, "PRAGMA synchronous=NORMAL",
-                     NULL, NULL, NULL) != SQLITE_OK) {
-        give_up("no control", "synchronous=NORMAL is refused");
+    if (way.pragma != NULL) {
+        mistake(l->f->box, way.pragma);
     }
     live(l, way.brief ? STEPS : STEPS_LONG);
     end(l);
@@ -168,7 +178,9 @@ void life_go_on(struct life *l, const char *path, uint64_t seed, bool powersafe)
     }
     (void)snprintf(f->path, sizeof f->path, "%s", path);
     *l = (struct life){.f = f, .rng = {.state = seed}};
-    disk_start(&l->disk, path, powersafe);
+    const struct disk_image *const before[DISK_FILES] = {
+        memory_file(DISK_DATABASE), memory_file(DISK_WAL)};
+    disk_start_from(&l->disk, before, powersafe);
     fixture_open(f, 100000000);
     f->box->writer.wal_frames_max = STEPS_AGAIN / 2;
     if (destination_find(f->box, "shop", &f->d, &err) != SPOOL_OK ||

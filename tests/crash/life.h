@@ -29,7 +29,7 @@ struct life {
 struct way {
     bool powersafe; /* the disk damages no byte beside a write */
     bool brief;
-    bool normal; /* a mistake: synchronous=NORMAL */
+    const char *pragma; /* a mistake, or NULL */
 };
 
 /* The nth event: what it is can be said from n alone. Its length. */
@@ -38,7 +38,7 @@ size_t life_body(int64_t n, char body[BODY_MAX]);
 /* A life from the first event on. */
 void life_record(struct life *l, uint64_t seed, struct way way);
 
-/* A brief one of a spool that is there already. */
+/* A brief one of a spool that is there already, in memory (memory.h). */
 void life_go_on(struct life *l, const char *path, uint64_t seed,
                 bool powersafe);
 

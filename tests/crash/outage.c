@@ -1,11 +1,13 @@
 #include "crash/outage.h"
 
-#define SECTOR   512
+#include <string.h>
+
 #define PHYSICAL 4096
 
 void outage_begin(struct outage *o, const struct disk *disk, bool ignores_syncs)
 {
-    *o = (struct outage){.disk = disk, .ignores_syncs = ignores_syncs};
+    *o = (struct outage){
+        .disk = disk, .ignores_syncs = ignores_syncs, .sector = 512};
     for (int i = 0; i < DISK_FILES; i++) {
         disk_image_copy(&o->durable[i], &disk->before[i]);
     }
@@ -51,8 +53,12 @@ static bool flip(struct rng *rng)
 static void spoil(struct disk_image *image, size_t from, size_t to,
                   struct rng *rng)
 {
-    for (size_t i = from; i < to && i < image->len; i++) {
-        image->bytes[i] = (char)rng_next(rng);
+    to = to < image->len ? to : image->len;
+    while (from < to) {
+        uint64_t garbage = rng_next(rng);
+        size_t n = to - from < sizeof garbage ? to - from : sizeof garbage;
+        memcpy(image->bytes + from, &garbage, n);
+        from += n;
     }
 }
 
@@ -66,7 +72,7 @@ static void tear(const struct outage *o, const struct disk_op *op, bool garbage,
               (offset + op->len + PHYSICAL - 1) / PHYSICAL * PHYSICAL, rng);
     }
     for (size_t from = 0; from < op->len;) {
-        size_t to = ((offset + from) / SECTOR + 1) * SECTOR - offset;
+        size_t to = ((offset + from) / o->sector + 1) * o->sector - offset;
         to = to < op->len ? to : op->len;
         if (flip(rng)) {
             disk_apply(o->disk, op, from, to, image);

@@ -10,7 +10,7 @@ enum outage_model {
     OUTAGE_NONE,    /* none of them is on disk */
     OUTAGE_ALL,     /* all of them */
     OUTAGE_SOME,    /* any of them, later ones without earlier ones */
-    OUTAGE_TORN,    /* any 512 bytes of any of them */
+    OUTAGE_TORN,    /* any sector of any of them */
     OUTAGE_GARBAGE, /* likewise, and what is missing may be garbage; on a disk
                        that is not powersafe also the rest of its 4 KiB */
     OUTAGE_MODELS
@@ -20,6 +20,7 @@ enum outage_model {
 struct outage {
     const struct disk *disk;
     bool ignores_syncs; /* a disk that lies, for a control */
+    size_t sector;      /* what it writes whole or not: 512, may be changed */
     size_t at;          /* operations that have happened */
     size_t synced[DISK_FILES];
     struct disk_image durable[DISK_FILES]; /* as of the last sync */
