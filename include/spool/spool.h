@@ -159,6 +159,13 @@ SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_stats(struct spool *spool, const char *destination,
             struct spool_stats *out, struct spool_error *err);
 
+/* What was found to be wrong with the spool's file when it was opened, a
+ * sentence each, to be logged: events lost by damage, a restored backup, a
+ * copy. Nothing is called when all is well. */
+SPOOL_EXPORT void spool_notices(const struct spool *spool,
+                                void (*each)(void *arg, const char *sentence),
+                                void *arg);
+
 /* SPOOL_VERSION of the library that runs. Static. */
 SPOOL_EXPORT const char *spool_version(void);
 

@@ -161,9 +161,11 @@ static enum spool_status recover(struct db *db, void *arg,
 {
     struct recovery *r = arg;
     bool row = true;
+    enum spool_status status = guard_raise_epoch(db, err);
     /* A probe that was under way has no answer: the next one is due. */
-    enum spool_status status =
-        db_run(db, err, STATEMENT_DESTINATION_END_LEASES, "");
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_DESTINATION_END_LEASES, "");
+    }
     while (status == SPOOL_OK && row) {
         struct tile t;
         sqlite3_stmt *s = db_query(db, STATEMENT_TILES_SENDING, "");

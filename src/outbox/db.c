@@ -69,6 +69,13 @@ enum spool_status db_failed(struct db *db, struct spool_error *err,
 {
     int code = sqlite3_extended_errcode(db->handle);
     enum spool_status status = status_of(code);
+    if ((code & 0xFF) == SQLITE_READONLY ||
+        (status == SPOOL_IO && sqlite3_system_errno(db->handle) == EROFS)) {
+        return failed(err, SPOOL_IO,
+                      "%s %s: it or its file system is read-only; make it "
+                      "writable and open the spool again",
+                      what, db->path);
+    }
     switch (status) {
     case SPOOL_BUSY:
         return failed(err, status,
@@ -234,8 +241,8 @@ enum spool_status db_check_in_place(struct db *db, struct spool_error *err)
         return SPOOL_OK;
     }
     return failed(err, SPOOL_MOVED,
-                  "%s was moved, removed or replaced while it was open; "
-                  "nothing was stored, put the file back or open the new one",
+                  "%s was moved, removed or replaced while it was being "
+                  "opened; open it again",
                   db->path);
 }
 

@@ -24,6 +24,11 @@ struct db {
     int wal_frames;   /* in the WAL after this connection's last commit */
     sqlite3_stmt *statements[STATEMENT_COUNT];
     const struct visit *visit; /* under way (visit.h) */
+    /* What the mark is to say once the transaction is on disk. */
+    struct {
+        int64_t last, epoch;
+    } told;
+    bool wants_checkpoint; /* behind the transaction */
 };
 
 /* Opens an existing file. A zeroed db is closed. */
@@ -52,7 +57,7 @@ enum spool_status db_begin_read(struct db *db, struct spool_error *err);
 enum spool_status db_commit(struct db *db, struct spool_error *err);
 void db_rollback(struct db *db);
 
-/* SPOOL_MOVED when the file at path is no longer the one that is open. */
+/* SPOOL_MOVED when the file at path is not the one that is open. */
 enum spool_status db_check_in_place(struct db *db, struct spool_error *err);
 
 /* Binds and returns a prepared statement, ready for db_row. types has a letter

@@ -6,16 +6,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "outbox/site.h"
 
 #define LOCK_PATH_SIZE 4200
 
 static int open_lock_file(const char *outbox_path, char *path, size_t size)
 {
     (void)snprintf(path, size, "%s-flusher", outbox_path);
-    return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+    mode_t mode = site_mode(outbox_path);
+    int fd = open(path, flags | O_CREAT | O_EXCL, mode);
+    if (fd >= 0) {
+        (void)fchmod(fd, mode); /* whatever the umask */
+    } else if (errno == EEXIST) {
+        fd = open(path, flags);
+    }
+    return fd;
 }
 
 static pid_t read_pid(int fd)

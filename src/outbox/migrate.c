@@ -44,6 +44,12 @@ static enum spool_status apply(struct db *db, const struct migration *m,
     return status;
 }
 
+enum spool_status migrate_version(struct db *db, int *version,
+                                  struct spool_error *err)
+{
+    return read_pragma(db, "PRAGMA user_version", version, err);
+}
+
 enum spool_status migrate_check(struct db *db, struct spool_error *err)
 {
     int version = 0, application = 0, objects = 0;

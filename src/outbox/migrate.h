@@ -17,6 +17,10 @@ extern const struct migration migrations[];
 /* The newest version this program knows. */
 int migrate_newest(void);
 
+/* The version of an open file; 0: nothing is in it yet. */
+enum spool_status migrate_version(struct db *db, int *version,
+                                  struct spool_error *err);
+
 /* Reads only: a file of a newer release is SPOOL_NEWER, a file of another
  * program SPOOL_DAMAGED. An empty file is fine. */
 enum spool_status migrate_check(struct db *db, struct spool_error *err);

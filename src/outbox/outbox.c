@@ -14,104 +14,15 @@
 #include "outbox/store.h"
 
 #include <endian.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "outbox/migrate.h"
-
-/* The path with its folder resolved. SQLite is to refuse a link in the file's
- * place, not the /var/run of the system; and an absolute path can never be
- * taken for a URI, which Debian's build would open with options in it. */
-static enum spool_status resolve(const char *path, bool create, char **out,
-                                 struct spool_error *err)
-{
-    char folder_text[PATH_MAX], name_text[PATH_MAX], real[PATH_MAX];
-    if (path == NULL || path[0] == '\0' || strlen(path) >= PATH_MAX) {
-        return failed(err, SPOOL_MISUSE,
-                      "the path of the spool is empty or too long");
-    }
-    (void)snprintf(folder_text, sizeof folder_text, "%s", path);
-    (void)snprintf(name_text, sizeof name_text, "%s", path);
-    const char *folder = dirname(folder_text);
-    const char *name = basename(name_text);
-    if (create && mkdir(folder, 0700) != 0 && errno != EEXIST) {
-        return failed_errno(err, "cannot make the folder %s", folder);
-    }
-    if (realpath(folder, real) == NULL) {
-        enum spool_status status =
-            failed_errno(err, "cannot find the folder %s", folder);
-        return create ? status
-                      : failed(err, SPOOL_NOT_FOUND,
-                               "there is no spool at %s; make one with "
-                               "spoolctl -s %s init",
-                               path, path);
-    }
-    size_t size = strlen(real) + strlen(name) + 2;
-    *out = malloc(size);
-    if (*out == NULL) {
-        return failed(err, SPOOL_NO_MEMORY, "out of memory");
-    }
-    (void)snprintf(*out, size, "%s/%s", real, name);
-    return SPOOL_OK;
-}
-
-/* The file itself is made by us, so that its mode is ours whatever the umask;
- * SQLite gives the -wal and -shm files the same. An existing file is only
- * looked at: closing a descriptor of it would drop the locks that SQLite has on
- * it elsewhere in this process. */
-static enum spool_status make_file(const char *path, bool create,
-                                   struct spool_error *err)
-{
-    struct stat st;
-    if (create) {
-        int fd = open(path, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0600);
-        if (fd >= 0) {
-            (void)close(fd);
-        } else if (errno != EEXIST) {
-            return failed_errno(err, "cannot make %s", path);
-        }
-    }
-    if (lstat(path, &st) != 0) {
-        return errno == ENOENT
-                   ? failed(err, SPOOL_NOT_FOUND,
-                            "there is no spool at %s; make one with spoolctl "
-                            "-s %s init",
-                            path, path)
-                   : failed_errno(err, "cannot look at %s", path);
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return failed(err, SPOOL_IO, "%s is no regular file; name another path",
-                      path);
-    }
-    return SPOOL_OK;
-}
-
-/* A new file's name must be on disk before an event in it is acknowledged. */
-static enum spool_status sync_folder(const char *path, struct spool_error *err)
-{
-    char text[PATH_MAX];
-    (void)snprintf(text, sizeof text, "%s", path);
-    const char *folder = dirname(text);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return failed_errno(err, "cannot open the folder %s", folder);
-    }
-    enum spool_status status = SPOOL_OK;
-    if (fsync(fd) != 0) {
-        status = failed_errno(err, "cannot sync the folder %s", folder);
-    }
-    (void)close(fd);
-    return status;
-}
+#include "outbox/site.h"
 
 static enum spool_status make_store_row(struct db *db, void *arg,
                                         struct spool_error *err)
@@ -136,11 +47,29 @@ static enum spool_status read_store_id(struct db *db, void *arg,
     return status;
 }
 
+static enum spool_status bring_up_to_date(struct outbox *box,
+                                          struct spool_error *err)
+{
+    int version;
+    struct db *db = &box->writer.db;
+    enum spool_status status = migrate_version(db, &version, err);
+    if (status == SPOOL_OK && version == 0) {
+        status = guard_new(box->path, err);
+    }
+    return status == SPOOL_OK ? migrate(db, err) : status;
+}
+
 static enum spool_status open_parts(struct outbox *box, struct spool_error *err)
 {
     enum spool_status status = writer_open(&box->writer, box->path, err);
     if (status == SPOOL_OK) {
-        status = migrate(&box->writer.db, err);
+        status = bring_up_to_date(box, err);
+    }
+    if (status == SPOOL_OK) {
+        status = site_open(&box->writer.site, box->path, err);
+    }
+    if (status == SPOOL_OK) {
+        status = db_check_in_place(&box->writer.db, err);
     }
     if (status == SPOOL_OK) {
         status = db_open(&box->reader, box->path, err);
@@ -154,7 +83,7 @@ static enum spool_status open_parts(struct outbox *box, struct spool_error *err)
             status = outbox_read(box, read_store_id, box, err);
         }
     }
-    return status;
+    return status == SPOOL_OK ? guard_open(box, err) : status;
 }
 
 enum spool_status outbox_open(const struct outbox_options *options,
@@ -169,12 +98,9 @@ enum spool_status outbox_open(const struct outbox_options *options,
     rng_init(&box->rng);
     (void)pthread_mutex_init(&box->read_lock, NULL);
     enum spool_status status =
-        resolve(options->path, options->create, &box->path, err);
+        site_resolve(options->path, options->create, &box->path, err);
     if (status == SPOOL_OK) {
-        status = make_file(box->path, options->create, err);
-    }
-    if (status == SPOOL_OK && options->create) {
-        status = sync_folder(box->path, err);
+        status = site_prepare(box->path, options->create, err);
     }
     if (status == SPOOL_OK) {
         status = open_parts(box, err);

@@ -46,6 +46,23 @@ const char *outbox_path(const struct outbox *box); /* absolute; borrowed */
 const char *outbox_store_id(const struct outbox *box);
 const struct clock *outbox_clock(const struct outbox *box);
 
+/* What was found to be wrong with the file when it was opened, a sentence each:
+ * events lost by damage, an older copy of itself, a copy, a mark made again.
+ * All but the copy is said once and stands in the audit log from then on; lost
+ * events are a finding of verify until an operator knows of them. */
+void outbox_notices(const struct outbox *box,
+                    void (*each)(void *arg, const char *sentence), void *arg);
+
+/* What is to be said of the place: everybody may read the events, or the file
+ * system keeps no promise of durability. A sentence, or "". */
+void outbox_place_notice(const struct outbox *box, char *out, size_t size);
+
+/* An operator takes the file as it is: lost events are known of from now on
+ * (*lost of them were not), and a copy becomes a spool of its own, with a new
+ * store id. No other program may have it open. */
+enum spool_status outbox_adopt(struct outbox *box, bool *was_copy,
+                               int64_t *lost, struct spool_error *err);
+
 /* What became of an event. */
 enum appended {
     APPENDED,

@@ -48,6 +48,27 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "SELECT max(coalesce((SELECT max(id) FROM spool_event), 0), "
         "(SELECT max(dropped_to, lost_to) FROM spool_store))",
     [STATEMENT_DROPPED_TO] = "SELECT dropped_to FROM spool_store",
+    [STATEMENT_STORE_GUARD] =
+        "SELECT epoch, home_path, home_device, home_inode FROM spool_store",
+    [STATEMENT_STORE_EPOCH] = "UPDATE spool_store SET epoch = ?1",
+    [STATEMENT_STORE_RAISE_EPOCH] = "UPDATE spool_store SET epoch = epoch + 1",
+    [STATEMENT_STORE_HOME] = "UPDATE spool_store SET home_path = ?1, "
+                             "home_device = ?2, home_inode = ?3",
+    [STATEMENT_STORE_RENAME] = "UPDATE spool_store SET store_id = ?1",
+    /* What a lane was cut past lies in its tiles and counts there. */
+    [STATEMENT_LOST_INSERT] =
+        "INSERT INTO spool_lost (lo, hi, at, cause) SELECT first, ?2, ?3, ?4 "
+        "FROM (SELECT max(?1, 1 + coalesce(max(cursor), 0)) AS first "
+        "FROM spool_lane) WHERE first <= ?2",
+    [STATEMENT_LOST_TO] = "UPDATE spool_store SET lost_to = ?1",
+    [STATEMENT_LOST_UNSEEN] =
+        "SELECT sum(hi - lo + 1) FROM spool_lost WHERE seen_at IS NULL",
+    [STATEMENT_LOST_SEEN] =
+        "UPDATE spool_lost SET seen_at = ?1 WHERE seen_at IS NULL",
+    [STATEMENT_LOST_AT] =
+        "SELECT hi FROM spool_lost WHERE lo <= ?1 AND hi >= ?1",
+    [STATEMENT_LOST_LIST] = "SELECT lo, hi, cause FROM spool_lost "
+                            "WHERE seen_at IS NULL ORDER BY lo",
     [STATEMENT_EVENT_INSERT] =
         "INSERT INTO spool_event (id, at, part, crc, body) "
         "VALUES (?1, ?2, ?3, ?4, ?5)",

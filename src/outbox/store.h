@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "outbox/destination.h"
+#include "outbox/guard.h"
 #include "outbox/outbox.h"
 #include "outbox/writer.h"
 
@@ -20,6 +21,7 @@ struct outbox {
     struct db reader;
     pthread_mutex_t rng_lock;
     struct rng rng;
+    struct guard guard; /* what was found when it was opened */
 };
 
 /* The generator for keys; jobs run one at a time, so one is enough for them. */

@@ -59,6 +59,45 @@ static enum spool_status check_file(struct db *db, void *arg,
     return rc == SQLITE_OK ? SPOOL_OK : db_failed(db, err, "cannot check");
 }
 
+/* Events from j->next up to the one before id are not there. What retention
+ * dropped may be missing up to its mark, and what was lost is told apart. */
+static void check_gap(struct db *db, struct verify_job *j, int64_t id)
+{
+    int64_t lost_to = 0;
+    if (j->next <= j->dropped_to) {
+        j->next = id - 1 > j->dropped_to ? j->dropped_to + 1 : id;
+    }
+    if (j->next < id &&
+        db_number(db, NULL, 0, &lost_to, STATEMENT_LOST_AT, "i", j->next) ==
+            SPOOL_OK &&
+        lost_to >= j->next) {
+        j->next = lost_to + 1;
+    }
+    if (j->next < id) {
+        find(j, "events %lld to %lld are missing from the log",
+             (long long)j->next, (long long)id - 1);
+    }
+}
+
+static enum spool_status check_lost(struct db *db, void *arg,
+                                    struct spool_error *err)
+{
+    struct verify_job *j = arg;
+    bool row;
+    sqlite3_stmt *s = db_query(db, STATEMENT_LOST_LIST, "");
+    enum spool_status status = db_row(db, s, &row, err);
+    while (status == SPOOL_OK && row) {
+        find(j,
+             "events %lld to %lld were accepted and are lost: %s; spoolctl "
+             "init --adopt when you know of it",
+             (long long)sqlite3_column_int64(s, 0),
+             (long long)sqlite3_column_int64(s, 1),
+             (const char *)sqlite3_column_text(s, 2));
+        status = db_row(db, s, &row, err);
+    }
+    return status;
+}
+
 static enum spool_status check_rows(struct db *db, void *arg,
                                     struct spool_error *err)
 {
@@ -70,11 +109,7 @@ static enum spool_status check_rows(struct db *db, void *arg,
     for (int i = 0; status == SPOOL_OK && more && i < PAGE; i++) {
         struct row row;
         row_read(s, &row);
-        /* What retention dropped may be missing up to its mark. */
-        if (row.id != j->next && row.id - 1 > j->dropped_to) {
-            find(j, "events %lld to %lld are missing from the log",
-                 (long long)j->next, (long long)row.id - 1);
-        }
+        check_gap(db, j, row.id);
         if (!row_is_whole(&row)) {
             find(j,
                  "event %lld is damaged: its checksum does not fit its %zu "
@@ -252,6 +287,9 @@ enum spool_status verify(struct outbox *box, verify_finding *each, void *arg,
     if (status == SPOOL_OK) {
         status = outbox_read(box, read_dropped_to, &j.dropped_to, err);
         j.next = 1;
+    }
+    if (status == SPOOL_OK) {
+        status = outbox_read(box, check_lost, &j, err);
     }
     while (status == SPOOL_OK && !j.end) {
         status = outbox_read(box, check_rows, &j, err);

@@ -35,6 +35,8 @@ void writer_close(struct writer *w)
     }
     db_close(&w->checkpoint);
     db_close(&w->db);
+    mark_close(&w->mark);
+    site_close(&w->site);
     (void)pthread_mutex_destroy(&w->lock);
 }
 
@@ -48,6 +50,10 @@ static void checkpoint_locked(struct writer *w)
 {
     if (w->checkpoint.handle == NULL &&
         db_open(&w->checkpoint, w->db.path, NULL) != SPOOL_OK) {
+        return;
+    }
+    /* What was opened by name just now must be the file that is locked. */
+    if (site_check(&w->site, w->db.path, NULL) != SPOOL_OK) {
         return;
     }
     if (db_begin(&w->db, NULL) != SPOOL_OK) {
@@ -86,20 +92,44 @@ static enum spool_status run_jobs(struct db *db, struct write_job *jobs,
     return SPOOL_OK;
 }
 
-/* One transaction. True when its commit is unknown. */
-static bool lead(struct writer *w, struct write_job *jobs)
+static enum spool_status check_alive(const struct writer *w,
+                                     struct spool_error *why)
+{
+    if (w->ended == SPOOL_OK) {
+        return site_check(&w->site, w->db.path, why);
+    }
+    return failed(why, w->ended,
+                  w->ended == SPOOL_MOVED
+                      ? "%s takes nothing more since it or its -wal was moved, "
+                        "removed, replaced or made read-only; close the spool "
+                        "and open it again"
+                      : "%s takes nothing more since a commit failed half-way; "
+                        "close the spool and open it again",
+                  w->db.path);
+}
+
+/* The commit is on disk, but in which file? A rename falls most likely into the
+ * middle of it. Then the mark is told: before anybody is, and never before the
+ * disk. */
+static enum spool_status confirm(struct writer *w, struct spool_error *why)
+{
+    struct spool_error moved;
+    if (site_check_again(&w->site, w->db.path, &moved) != SPOOL_OK) {
+        w->ended = SPOOL_MOVED;
+        return failed(why, SPOOL_UNKNOWN,
+                      "what was just put is stored in what was %s: %s",
+                      w->db.path, moved.message);
+    }
+    mark_note(&w->mark, w->db.told.last, w->db.told.epoch);
+    return SPOOL_OK;
+}
+
+/* One transaction. */
+static void lead(struct writer *w, struct write_job *jobs)
 {
     struct spool_error why = {0};
-    enum spool_status status = SPOOL_OK;
-    if (w->dead) { /* only a leader writes it, and one leads at a time */
-        status = failed(&why, SPOOL_UNKNOWN,
-                        "%s takes nothing more since a commit failed "
-                        "half-way; close the spool and open it again",
-                        w->db.path);
-    }
-    if (status == SPOOL_OK) {
-        status = db_check_in_place(&w->db, &why);
-    }
+    w->db.told.last = w->db.told.epoch = 0;
+    enum spool_status status = check_alive(w, &why);
     if (status == SPOOL_OK) {
         status = db_begin(&w->db, &why);
     }
@@ -110,11 +140,17 @@ static bool lead(struct writer *w, struct write_job *jobs)
         } else {
             db_rollback(&w->db);
         }
+        if (status == SPOOL_OK) {
+            status = confirm(w, &why);
+        }
     }
     if (status != SPOOL_OK) {
         fail_all(jobs, &why);
     }
-    return status == SPOOL_UNKNOWN;
+    if (w->ended == SPOOL_OK &&
+        (status == SPOOL_MOVED || status == SPOOL_UNKNOWN)) {
+        w->ended = status;
+    }
 }
 
 static void wait_on(sem_t *s)
@@ -174,14 +210,15 @@ static void lead_once(struct writer *w)
     gather(w);
     struct write_job *jobs = take_jobs(w);
     (void)pthread_mutex_unlock(&w->lock);
-    bool dead = lead(w, jobs);
+    lead(w, jobs);
     /* Those who waited have their answer before the file is tidied. */
     release(jobs);
-    if (w->db.wal_frames >= w->wal_frames_max && !dead) {
+    if ((w->db.wal_frames >= w->wal_frames_max || w->db.wants_checkpoint) &&
+        w->ended == SPOOL_OK) {
+        w->db.wants_checkpoint = false;
         checkpoint_locked(w);
     }
     (void)pthread_mutex_lock(&w->lock);
-    w->dead = w->dead || dead;
     w->leading = false;
     if (w->first != NULL) {
         (void)sem_post(&w->first->woken);

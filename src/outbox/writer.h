@@ -15,6 +15,8 @@
 #include <semaphore.h>
 
 #include "outbox/db.h"
+#include "outbox/mark.h"
+#include "outbox/site.h"
 
 struct write_job {
     /* Runs on some thread that is inside writer_run. */
@@ -34,13 +36,17 @@ struct writer {
     struct db db;                    /* used by the leader alone */
     struct db checkpoint;            /* likewise; opened when needed */
     int wal_frames_max;              /* from so many on it is checkpointed */
+    struct watermark mark;           /* likewise; opened by the guard */
+    struct site site;                /* the files that are open; likewise */
     pthread_mutex_t lock;            /* over what follows */
     struct write_job *first, **last; /* waiting */
     unsigned waiting;
     unsigned crowd;  /* jobs in the last commit: who is likely to come again */
     sem_t *gathered; /* posted when the crowd is there; NULL: nobody waits */
     bool leading;
-    bool dead; /* a commit is unknown: nothing is accepted any more */
+    /* Not SPOOL_OK: nothing is accepted any more. SPOOL_UNKNOWN: a commit
+     * failed half-way; SPOOL_MOVED: the files are other ones. */
+    enum spool_status ended;
 };
 
 enum spool_status writer_open(struct writer *w, const char *path,

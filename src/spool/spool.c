@@ -423,6 +423,12 @@ enum spool_status spool_stats(struct spool *spool, const char *destination,
     return status;
 }
 
+void spool_notices(const struct spool *spool,
+                   void (*each)(void *arg, const char *sentence), void *arg)
+{
+    outbox_notices(spool->box, each, arg);
+}
+
 const char *spool_version(void)
 {
     return SPOOL_VERSION;

@@ -73,7 +73,7 @@ static bool wanted(const struct options *o, const char *word)
 static void make_path(const struct options *o, const char *name, char *out,
                       size_t size)
 {
-    static const char *const ends[] = {"", "-wal", "-shm", "-flusher"};
+    static const char *const ends[] = {"", "-wal", "-shm", "-mark", "-flusher"};
     char path[600];
     (void)snprintf(out, size, "%s/%s", o->dir, name);
     for (size_t i = 0; i < 4; i++) {

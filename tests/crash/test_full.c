@@ -60,7 +60,7 @@ static void write_bytes(const char *path, size_t n)
 static void mount_tmpfs(const struct small_disk *d, int mib)
 {
     char size[32];
-    (void)snprintf(size, sizeof size, "size=%dm", mib);
+    (void)snprintf(size, sizeof size, "size=%dm,mode=0700", mib);
     assert_int_equal(mount("spool-test", d->place, "tmpfs", 0, size), 0);
 }
 

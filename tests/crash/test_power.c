@@ -110,6 +110,10 @@ static void look(struct cut *c, struct outbox *box)
  * is gone. */
 static void make_files(struct cut *c, struct outage *o, enum outage_model model)
 {
+    /* The mark lags behind a cut; the one that lies here is of another life. */
+    char mark[160];
+    (void)snprintf(mark, sizeof mark, "%s-mark", c->path);
+    (void)unlink(mark);
     o->sector = rng_upto(&c->rng, 1) == 0 ? 512 : 4096;
     outage_strike(o, model, &c->rng, c->images);
     memory_replace(c->images);

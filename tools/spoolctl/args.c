@@ -10,6 +10,7 @@
 #define DEFAULT_PATH "/var/lib/spool/outbox.db"
 
 const struct option_rule option_rules[OPTIONS] = {
+    [OPTION_ADOPT] = {"adopt", NULL, "take the file as it is"},
     [OPTION_ALL] = {"all", NULL, "select every event"},
     [OPTION_ANY_JSON] = {"any-json", NULL, "ask only for a JSON object"},
     [OPTION_API_KEY_FILE] = {"api-key-file", "FILE",

@@ -384,6 +384,9 @@ enum ending cmd_status(struct ctl *ctl)
     struct status s = {.ctl = ctl};
     enum ending ending = ctl_open(ctl, false);
     if (ending == DONE) {
+        ctl_warn_of_place(ctl);
+    }
+    if (ending == DONE) {
         ending = look(&s);
     }
     if (ending == DONE) {

@@ -62,6 +62,9 @@ enum ending cmd_verify(struct ctl *ctl)
     int64_t findings = 0, last = 0;
     enum ending ending = ctl_open(ctl, false);
     if (ending == DONE) {
+        ctl_warn_of_place(ctl);
+    }
+    if (ending == DONE) {
         ending = ctl_destinations(ctl, NULL, &all, &n);
     }
     if (ending != DONE) {

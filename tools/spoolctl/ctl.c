@@ -16,6 +16,23 @@ void ctl_finish(struct ctl *ctl)
     ctl->given = NULL;
 }
 
+static void warn_of(void *arg, const char *sentence)
+{
+    const struct ctl *ctl = arg;
+    if (!ctl->quiet) {
+        ctl_warn("%s", sentence);
+    }
+}
+
+void ctl_warn_of_place(const struct ctl *ctl)
+{
+    char text[SPOOL_ERROR_SIZE];
+    outbox_place_notice(ctl->box, text, sizeof text);
+    if (text[0] != '\0' && !ctl->quiet) {
+        ctl_warn("%s", text);
+    }
+}
+
 enum ending ctl_open(struct ctl *ctl, bool create)
 {
     struct spool_options options;
@@ -29,6 +46,7 @@ enum ending ctl_open(struct ctl *ctl, bool create)
         return FAILED;
     }
     ctl->box = spool_outbox(ctl->spool);
+    outbox_notices(ctl->box, warn_of, ctl);
     return DONE;
 }
 

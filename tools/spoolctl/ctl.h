@@ -23,6 +23,7 @@ enum ending {
 
 /* Every option of every command. */
 enum option_id {
+    OPTION_ADOPT,
     OPTION_ALL,
     OPTION_ANY_JSON,
     OPTION_API_KEY_FILE,
@@ -120,8 +121,12 @@ struct ctl {
 /* Closes the spool, frees what is owned; safe on a zeroed one. */
 void ctl_finish(struct ctl *ctl);
 
-/* Opens ctl->spool_path, which must exist unless create; says why not. */
+/* Opens ctl->spool_path, which must exist unless create; says why not, and
+ * what was found to be wrong with the file. */
 enum ending ctl_open(struct ctl *ctl, bool create);
+
+/* Says what is wrong with the place: a file system in memory and the like. */
+void ctl_warn_of_place(const struct ctl *ctl);
 
 /* The last value that was given, or NULL. */
 const char *ctl_value(const struct ctl *ctl, enum option_id id);

@@ -26,6 +26,7 @@
         OPTION_BODY, OPTION_SUCCESS, OPTION_HEADER, OPTION_HEADER_FILE,        \
         OPTION_PROXY, OPTION_CA_FILE, OPTION_CLIENT_CERT, OPTION_CLIENT_KEY
 
+static const enum option_id init_options[] = {OPTION_ADOPT, OPTIONS};
 static const enum option_id add_options[] = {
     DESTINATION_OPTIONS, OPTION_FILTER, OPTION_LANES, OPTION_FROM, OPTIONS};
 static const enum option_id set_options[] = {DESTINATION_OPTIONS, OPTION_FILTER,
@@ -102,8 +103,11 @@ const struct command commands[] = {
      gate_options, 0, 0, cmd_gate},
     {"verify", "", "checks the file and its sums", NULL, NULL, 0, 0,
      cmd_verify},
-    {"init", "", "creates a spool; an existing one is left as it is", NULL,
-     NULL, 0, 0, cmd_init},
+    {"init", "[--adopt]", "creates a spool; an existing one is left as it is",
+     "With --adopt, takes an existing file as it is: lost events are known of, "
+     "and a copy becomes a spool of its own, with a new id. Stop what has it "
+     "open before.",
+     init_options, 0, 0, cmd_init},
     {"destination add", "NAME --url URL [OPTION...]",
      "adds a reader of the log", NULL, add_options, 1, 1, cmd_destination_add},
     {"destination ls", "", "lists the destinations and how they are set", NULL,

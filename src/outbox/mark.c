@@ -1,0 +1,220 @@
+#define _GNU_SOURCE  /* F_OFD_SETLK: a lock of this handle, not of the process \
+                      */
+#include "outbox/mark.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "base/error.h"
+
+/* A torn write spoils one sector. */
+#define SLOT_BYTES 512
+#define PAIR_BYTES (2 * SLOT_BYTES)
+
+/* Writers at once; who comes when all are taken writes no mark. */
+#define PAIRS_MAX 1024
+
+struct slot {
+    char magic[8];
+    char store_id[40];
+    int64_t last, epoch;
+    uint32_t zero;
+    uint32_t crc; /* over what stands before it */
+    char rest[SLOT_BYTES - 72];
+};
+static_assert(sizeof(struct slot) == SLOT_BYTES, "a slot is a sector");
+
+static const char magic[8] = {'s', 'p', 'o', 'o', 'l', 'm', 'k', '1'};
+
+static bool slot_is_whole(const struct slot *s)
+{
+    return memcmp(s->magic, magic, sizeof magic) == 0 &&
+           s->crc == crc32c(0, s, offsetof(struct slot, crc)) &&
+           memchr(s->store_id, '\0', sizeof s->store_id) != NULL;
+}
+
+static void slot_fill(struct slot *s, const struct watermark *m)
+{
+    memset(s, 0, sizeof *s);
+    memcpy(s->magic, magic, sizeof magic);
+    memcpy(s->store_id, m->store_id, sizeof m->store_id);
+    s->last = m->last;
+    s->epoch = m->epoch;
+    s->crc = crc32c(0, s, offsetof(struct slot, crc));
+}
+
+static void take_in(const struct slot *s, const char *store_id,
+                    struct mark_state *state)
+{
+    if (strcmp(s->store_id, store_id) != 0) {
+        if (state->found != MARK_FOUND) {
+            state->found = MARK_FOREIGN;
+        }
+        return;
+    }
+    state->found = MARK_FOUND;
+    state->last = s->last > state->last ? s->last : state->last;
+    state->epoch = s->epoch > state->epoch ? s->epoch : state->epoch;
+}
+
+static enum spool_status read_slots(const struct watermark *m, const char *path,
+                                    struct mark_state *state,
+                                    struct spool_error *err)
+{
+    *state = (struct mark_state){.found = MARK_MISSING};
+    for (off_t at = 0; at < (off_t)PAIRS_MAX * PAIR_BYTES; at += SLOT_BYTES) {
+        struct slot s;
+        ssize_t n = pread(m->fd, &s, sizeof s, at);
+        if (n < 0) {
+            return failed_errno(err, "cannot read %s", path);
+        }
+        if (n == 0) {
+            break;
+        }
+        if (n == (ssize_t)sizeof s && slot_is_whole(&s)) {
+            take_in(&s, m->store_id, state);
+        } else if (state->found == MARK_MISSING) {
+            state->found = MARK_TORN;
+        }
+    }
+    return SPOOL_OK;
+}
+
+enum spool_status mark_open(struct watermark *m, const char *path, mode_t mode,
+                            const char *store_id, struct mark_state *state,
+                            struct spool_error *err)
+{
+    *m = (struct watermark){.pair = -1, .fd = -1};
+    (void)snprintf(m->store_id, sizeof m->store_id, "%s", store_id);
+    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    m->fd = open(path, flags | O_CREAT | O_EXCL, mode);
+    bool made = m->fd >= 0;
+    if (!made && errno == EEXIST) {
+        m->fd = open(path, flags);
+    }
+    m->open = m->fd >= 0;
+    if (!m->open || (made && fchmod(m->fd, mode) != 0)) {
+        enum spool_status status = failed_errno(err, "cannot open %s", path);
+        mark_close(m);
+        return status;
+    }
+    enum spool_status status = read_slots(m, path, state, err);
+    m->last = state->last;
+    m->epoch = state->epoch;
+    if (status != SPOOL_OK) {
+        mark_close(m);
+    }
+    return status;
+}
+
+void mark_close(struct watermark *m)
+{
+    if (m->open) {
+        (void)close(m->fd);
+    }
+    m->open = false;
+}
+
+static off_t slot_at(const struct watermark *m)
+{
+    return (off_t)m->pair * PAIR_BYTES + (m->second ? SLOT_BYTES : 0);
+}
+
+/* What a writer that is gone has said in our slots is not to be unsaid. */
+static void inherit(struct watermark *m)
+{
+    struct mark_state state = {.found = MARK_MISSING};
+    for (int i = 0; i < 2; i++) {
+        struct slot s;
+        if (pread(m->fd, &s, sizeof s, slot_at(m)) == (ssize_t)sizeof s &&
+            slot_is_whole(&s)) {
+            take_in(&s, m->store_id, &state);
+        }
+        m->second = !m->second;
+    }
+    m->last = state.last > m->last ? state.last : m->last;
+    m->epoch = state.epoch > m->epoch ? state.epoch : m->epoch;
+}
+
+/* The first pair that no living writer has. */
+static bool take_pair(struct watermark *m)
+{
+    for (int i = 0; m->pair < 0 && i < PAIRS_MAX; i++) {
+        struct flock lock = {.l_type = F_WRLCK,
+                             .l_whence = SEEK_SET,
+                             .l_start = (off_t)i * PAIR_BYTES,
+                             .l_len = PAIR_BYTES};
+        if (fcntl(m->fd, F_OFD_SETLK, &lock) == 0) {
+            m->pair = i;
+            inherit(m);
+        } else if (errno != EAGAIN && errno != EACCES) {
+            return false;
+        }
+    }
+    return m->pair >= 0;
+}
+
+static bool write_slot(struct watermark *m)
+{
+    struct slot s;
+    slot_fill(&s, m);
+    if (pwrite(m->fd, &s, sizeof s, slot_at(m)) != (ssize_t)sizeof s) {
+        return false;
+    }
+    m->second = !m->second;
+    return true;
+}
+
+void mark_note(struct watermark *m, int64_t last, int64_t epoch)
+{
+    if (!m->open || !take_pair(m) || (last <= m->last && epoch <= m->epoch)) {
+        return;
+    }
+    struct watermark before = *m;
+    m->last = last > m->last ? last : m->last;
+    m->epoch = epoch > m->epoch ? epoch : m->epoch;
+    if (!write_slot(m)) {
+        m->last = before.last;
+        m->epoch = before.epoch;
+    }
+}
+
+enum spool_status mark_rebuild(struct watermark *m, const char *path,
+                               const char *store_id, int64_t last,
+                               int64_t epoch, struct spool_error *err)
+{
+    (void)snprintf(m->store_id, sizeof m->store_id, "%s", store_id);
+    m->last = last;
+    m->epoch = epoch;
+    /* Slots of writers that are at work are left: they say no more than is. */
+    if (!take_pair(m) || !write_slot(m) || !write_slot(m) ||
+        fdatasync(m->fd) != 0) {
+        return failed_errno(err, "cannot write %s", path);
+    }
+    return SPOOL_OK;
+}
+
+int64_t mark_peek(const char *path)
+{
+    int64_t last = 0;
+    struct slot s;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        return 0;
+    }
+    for (off_t at = 0; pread(fd, &s, sizeof s, at) == (ssize_t)sizeof s;
+         at += SLOT_BYTES) {
+        if (slot_is_whole(&s) && s.last > last) {
+            last = s.last;
+        }
+    }
+    (void)close(fd);
+    return last;
+}

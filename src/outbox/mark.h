@@ -1,0 +1,65 @@
+/* The mark: what the outbox has accepted, kept outside of it, in a small file
+ * beside it (outbox.db-mark). A flipped byte in the WAL makes SQLite drop every
+ * commit behind it without a word; the mark still knows that there were some.
+ *
+ * It is written after each commit and before its caller is told, so it never
+ * claims what is not on disk. It is not synced: a kill loses nothing of it, and
+ * after a power cut it may lag, which is no harm.
+ *
+ * A slot is a sector with a checksum. Every writer has a pair of them for as
+ * long as it lives, by a kernel lock, and writes them in turn, so that a torn
+ * write leaves the one before. The mark is the greatest of all slots: nobody
+ * waits for anybody, and none can be set back by one who comes late. */
+#ifndef OUTBOX_MARK_H
+#define OUTBOX_MARK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/random.h"
+#include "spool/error.h"
+
+struct watermark {
+    bool open;
+    int fd;
+    int pair; /* whose slots are ours; -1: none yet */
+    bool second;
+    char store_id[UUID_SIZE];
+    int64_t last, epoch; /* as we wrote them last */
+};
+
+enum mark_found {
+    MARK_FOUND,
+    MARK_MISSING, /* no file, or an empty one */
+    MARK_TORN,    /* no slot of it has a valid checksum */
+    MARK_FOREIGN  /* it is another store's */
+};
+
+struct mark_state {
+    enum mark_found found;
+    int64_t last, epoch; /* 0 unless found */
+};
+
+/* Opens path, made with exactly this mode if it is missing, and reads it as the
+ * mark of this store. Read the log's end after that, never before. */
+enum spool_status mark_open(struct watermark *m, const char *path, mode_t mode,
+                            const char *store_id, struct mark_state *state,
+                            struct spool_error *err);
+void mark_close(struct watermark *m); /* safe twice and on a zeroed one */
+
+/* Says that ids up to last were accepted, and the epoch; whatever is not above
+ * what was said before is left as it is. A write that fails is made up for by
+ * the next one. */
+void mark_note(struct watermark *m, int64_t last, int64_t epoch);
+
+/* The last id that any whole slot of the file says, whosever it is; 0: none. */
+int64_t mark_peek(const char *path);
+
+/* Writes the file anew, for this store, and syncs it and its folder's entry.
+ * Nobody else may write events meanwhile. */
+enum spool_status mark_rebuild(struct watermark *m, const char *path,
+                               const char *store_id, int64_t last,
+                               int64_t epoch, struct spool_error *err);
+
+#endif

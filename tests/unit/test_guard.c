@@ -1,0 +1,215 @@
+#define _GNU_SOURCE /* memmem, truncate */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "outbox/mark.h"
+#include "support/box.h"
+
+struct words {
+    int n;
+    char all[4096];
+};
+
+static void note(void *arg, const char *sentence)
+{
+    struct words *w = arg;
+    size_t len = strlen(w->all);
+    w->n++;
+    (void)snprintf(w->all + len, sizeof w->all - len, "%s\n", sentence);
+}
+
+static int64_t findings(struct fixture *f, struct words *w)
+{
+    struct spool_error err;
+    int64_t n;
+    *w = (struct words){0};
+    assert_int_equal(verify(f->box, note, w, &n, &err), SPOOL_OK);
+    return n;
+}
+
+static void beside(const struct fixture *f, const char *end, char name[128])
+{
+    (void)snprintf(name, 128, "%s%s", f->path, end);
+}
+
+static void close_box(struct fixture *f)
+{
+    outbox_close(f->box);
+    f->box = NULL;
+}
+
+/* Flips a byte of the WAL in the commit of the event that says n. */
+static void damage_wal(struct fixture *f, const char *n)
+{
+    char name[128];
+    static char bytes[1 << 20];
+    beside(f, "-wal", name);
+    FILE *file = fopen(name, "r+");
+    assert_non_null(file);
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    char *at = memmem(bytes, size, n, strlen(n));
+    assert_non_null(at);
+    assert_int_equal(fseek(file, at - bytes, SEEK_SET), 0);
+    assert_int_equal(fputc('#', file), '#');
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_flipped_byte_in_the_wal_is_told_and_named(void **state)
+{
+    struct fixture *f = *state;
+    struct words w = {0};
+    struct sums s;
+    struct spool_error err;
+    fixture_put(f, 10);
+    close_box(f);
+    damage_wal(f, "{\"n\":7}");
+    fixture_reopen(f);
+    outbox_notices(f->box, note, &w);
+    assert_non_null(strstr(w.all, "events 7 to 10 were accepted and are lost"));
+    assert_int_equal(findings(f, &w), 1);
+    assert_non_null(strstr(w.all, "7 to 10"));
+    fixture_put(f, 2); /* checks the ids: 11 and 12 */
+    assert_int_equal(inspect_sums(f->box, &f->d, &s, &err), SPOOL_OK);
+    assert_int_equal(s.accepted, 12);
+    assert_int_equal(s.lost, 4);
+    assert_int_equal(s.by_state[EVENT_PENDING], 8);
+    assert_int_equal(findings(f, &w), 1);
+    bool copy;
+    int64_t lost;
+    assert_int_equal(outbox_adopt(f->box, &copy, &lost, &err), SPOOL_OK);
+    assert_false(copy);
+    assert_int_equal(lost, 4);
+    fixture_verify(f);
+    fixture_reopen(f);
+    w = (struct words){0};
+    outbox_notices(f->box, note, &w);
+    assert_int_equal(w.n, 0);
+}
+
+static void a_lost_range_is_passed_by_every_lane(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    struct sums s;
+    struct spool_error err;
+    fixture_put(f, 10);
+    close_box(f);
+    damage_wal(f, "{\"n\":7}");
+    fixture_reopen(f);
+    fixture_put(f, 2);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    for (int i = 0; i < 2; i++) { /* batches of four: 1-4, 5 6 11 12 */
+        fixture_settle(f, &turn, OUTCOME_DELIVERED,
+                       i == 0 ? TAKEN_BATCH : TAKEN_NOTHING);
+    }
+    assert_int_equal(inspect_sums(f->box, &f->d, &s, &err), SPOOL_OK);
+    assert_int_equal(s.by_state[EVENT_DELIVERED], 8);
+    assert_int_equal(s.waiting, 0);
+    assert_int_equal(s.lost, 4);
+}
+
+static void the_mark_keeps_the_greatest_of_its_writers(void **state)
+{
+    struct fixture *f = *state;
+    char name[128];
+    struct watermark a, b;
+    struct mark_state st;
+    struct spool_error err;
+    beside(f, "-try", name);
+    assert_int_equal(mark_open(&a, name, 0600, "store", &st, &err), SPOOL_OK);
+    assert_int_equal(st.found, MARK_MISSING);
+    assert_int_equal(mark_open(&b, name, 0600, "store", &st, &err), SPOOL_OK);
+    mark_note(&a, 10, 1);
+    mark_note(&b, 12, 0);
+    mark_note(&a, 11, 0); /* comes late */
+    mark_close(&a);
+    mark_close(&b);
+    assert_int_equal(mark_open(&a, name, 0600, "store", &st, &err), SPOOL_OK);
+    assert_int_equal(st.found, MARK_FOUND);
+    assert_int_equal(st.last, 12);
+    assert_int_equal(st.epoch, 1);
+    mark_note(&a, 13, 0); /* over a slot that a dead one left */
+    mark_note(&a, 14, 0);
+    mark_close(&a);
+    assert_int_equal(mark_open(&a, name, 0600, "store", &st, &err), SPOOL_OK);
+    assert_int_equal(st.last, 14);
+    assert_int_equal(st.epoch, 1);
+    mark_close(&a);
+    assert_int_equal(mark_open(&a, name, 0600, "other", &st, &err), SPOOL_OK);
+    assert_int_equal(st.found, MARK_FOREIGN);
+    mark_close(&a);
+}
+
+/* Whatever prefix of a slot reached the disk. */
+static void a_torn_write_leaves_the_one_before(void **state)
+{
+    struct fixture *f = *state;
+    char name[128];
+    unsigned char old[1024], new[1024];
+    struct watermark m;
+    struct mark_state st;
+    struct spool_error err;
+    beside(f, "-try", name);
+    assert_int_equal(mark_open(&m, name, 0600, "store", &st, &err), SPOOL_OK);
+    mark_note(&m, 1, 1);
+    mark_note(&m, 2, 1);
+    assert_int_equal(pread(m.fd, old, sizeof old, 0), sizeof old);
+    mark_note(&m, 3, 1);
+    assert_int_equal(pread(m.fd, new, sizeof new, 0), sizeof new);
+    mark_close(&m);
+    for (size_t cut = 0; cut <= sizeof new; cut++) {
+        int fd = open(name, O_WRONLY | O_TRUNC);
+        assert_int_equal(write(fd, new, cut), cut);
+        assert_int_equal(write(fd, old + cut, sizeof old - cut),
+                         sizeof old - cut);
+        assert_int_equal(close(fd), 0);
+        assert_int_equal(mark_open(&m, name, 0600, "store", &st, &err),
+                         SPOOL_OK);
+        assert_int_equal(st.found, MARK_FOUND);
+        assert_in_range(st.last, 2, 3);
+        mark_close(&m);
+    }
+}
+
+static void an_empty_file_beside_a_mark_is_not_begun_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct outbox *box = NULL;
+    struct outbox_options options = {.path = f->path, .create = true};
+    struct spool_error err;
+    char name[128];
+    fixture_put(f, 3);
+    close_box(f);
+    beside(f, "-wal", name);
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(truncate(f->path, 0), 0);
+    assert_int_equal(outbox_open(&options, &box, &err), SPOOL_DAMAGED);
+    assert_non_null(strstr(err.message, "3 events were accepted"));
+    beside(f, "-mark", name);
+    assert_int_equal(unlink(name), 0);
+    fixture_reopen(f);
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_flipped_byte_in_the_wal_is_told_and_named),
+        TEST(a_lost_range_is_passed_by_every_lane),
+        TEST(the_mark_keeps_the_greatest_of_its_writers),
+        TEST(a_torn_write_leaves_the_one_before),
+        TEST(an_empty_file_beside_a_mark_is_not_begun_anew),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
