@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "delivery/lane.h"
 #include "outbox/lock.h"
+#include "outbox/replay.h"
 #include "outbox/retain.h"
 
 /* New destinations are found, and a wake that got lost is made up for. */
@@ -53,8 +54,9 @@ struct flusher_private {
     struct paced *paces;
     struct destination *found;
     size_t found_n;
-    bool seen_all; /* the first survey is done: idle may be said */
-    int open;      /* handles that are not closed yet */
+    bool replaying; /* some replay has more to do */
+    bool seen_all;  /* the first survey is done: idle may be said */
+    int open;       /* handles that are not closed yet */
     bool closing;
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -153,6 +155,9 @@ static void watch_log(struct flusher *f)
 static void run_survey(uv_work_t *work)
 {
     struct flusher *f = work->data;
+    /* What fails here fails in the lanes as well, or works next time. */
+    (void)replay_step(f->options.box, f->only[0] != '\0' ? f->only : NULL,
+                      &f->own->replaying, NULL);
     f->own->survey_status =
         destination_list(f->options.box, f->own->found, DESTINATIONS_MAX,
                          &f->own->found_n, &f->own->survey_error);
@@ -289,7 +294,8 @@ void flusher_lane_rests(struct flusher *f)
         return;
     }
     watch_log(f);
-    bool idle = f->own->seen_all && f->options.idle != NULL;
+    bool idle =
+        f->own->seen_all && !f->own->replaying && f->options.idle != NULL;
     for (const struct lane *l = f->lanes; idle && l != NULL; l = l->next) {
         idle = lane_is_idle(l);
     }

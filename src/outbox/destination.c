@@ -275,6 +275,8 @@ static enum spool_status remove_it(struct db *db, void *arg,
         status = count_undelivered(db, d.id, &c->undelivered, err);
     }
     static const enum statement deletes[] = {
+        STATEMENT_DESTINATION_DELETE_REPLAY_RANGES,
+        STATEMENT_DESTINATION_DELETE_REPLAYS,
         STATEMENT_DESTINATION_DELETE_ATTEMPTS,
         STATEMENT_DESTINATION_DELETE_BATCHES,
         STATEMENT_DESTINATION_DELETE_LANES,

@@ -239,10 +239,9 @@ static enum spool_status operate_on(struct db *db, struct operate_job *j,
                : status;
 }
 
-static enum spool_status run_operation(struct db *db, void *arg,
+static enum spool_status run_unaudited(struct db *db, struct operate_job *j,
                                        struct spool_error *err)
 {
-    struct operate_job *j = arg;
     *j->out = (struct operation){0};
     j->now = outbox_now(j->box);
     enum spool_status status =
@@ -254,6 +253,14 @@ static enum spool_status run_operation(struct db *db, void *arg,
         status = operate_on(db, j, i, &n, err);
     }
     membership_close(&j->members);
+    return status;
+}
+
+static enum spool_status run_operation(struct db *db, void *arg,
+                                       struct spool_error *err)
+{
+    struct operate_job *j = arg;
+    enum spool_status status = run_unaudited(db, j, err);
     if (status == SPOOL_OK && j->out->changed > 0) {
         status =
             audit(db, j->now, j->action == ACTION_PURGE ? "purge" : "replay",
@@ -285,6 +292,23 @@ enum spool_status operate_replay(struct outbox *box,
                                  struct spool_error *err)
 {
     return operate(box, d, ids, n, who_and_why, ACTION_REPLAY, out, err);
+}
+
+enum spool_status operate_replay_within(struct db *db, struct outbox *box,
+                                        const struct destination *d,
+                                        const int64_t *ids, size_t n,
+                                        const char *who_and_why,
+                                        struct operation *out,
+                                        struct spool_error *err)
+{
+    struct operate_job j = {.box = box,
+                            .d = d,
+                            .ids = ids,
+                            .n = n,
+                            .detail = who_and_why,
+                            .action = ACTION_REPLAY,
+                            .out = out};
+    return run_unaudited(db, &j, err);
 }
 
 enum spool_status operate_purge(struct outbox *box, const struct destination *d,

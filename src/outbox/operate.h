@@ -24,6 +24,16 @@ enum spool_status operate_replay(struct outbox *box,
                                  const char *who_and_why, struct operation *out,
                                  struct spool_error *err);
 
+/* operate_replay inside the caller's write transaction, without a line in the
+ * audit log. */
+struct db;
+enum spool_status operate_replay_within(struct db *db, struct outbox *box,
+                                        const struct destination *d,
+                                        const int64_t *ids, size_t n,
+                                        const char *who_and_why,
+                                        struct operation *out,
+                                        struct spool_error *err);
+
 /* Takes waiting and dead events out for good. Fails like operate_replay. */
 enum spool_status operate_purge(struct outbox *box, const struct destination *d,
                                 const int64_t *ids, size_t n,

@@ -174,6 +174,32 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "VALUES (?1, ?2, ?3, ?3)",
     [STATEMENT_LANE_CURSOR] =
         "SELECT cursor FROM spool_lane WHERE destination = ?1 AND lane = ?2",
+    [STATEMENT_REPLAY_INSERT] =
+        "INSERT INTO spool_replay (destination, at, detail, rate, events, "
+        "stepped_at) VALUES (?1, ?2, ?3, ?4, ?5, ?2 - 1000)",
+    [STATEMENT_REPLAY_NEXT] =
+        "SELECT r.id, r.destination, r.at, r.detail, r.rate, r.events, r.done, "
+        "r.changed, r.cursor, r.stepped_at, d.name FROM spool_replay AS r "
+        "JOIN spool_destination AS d ON d.id = r.destination "
+        "WHERE r.id > ?1 ORDER BY r.id LIMIT 1",
+    [STATEMENT_REPLAY_STEP] =
+        "UPDATE spool_replay SET done = ?2, changed = ?3, cursor = ?4, "
+        "stepped_at = ?5 WHERE id = ?1",
+    [STATEMENT_REPLAY_DELETE] = "DELETE FROM spool_replay WHERE id = ?1",
+    [STATEMENT_REPLAY_DELETE_RANGES] =
+        "DELETE FROM spool_replay_range WHERE replay = ?1",
+    [STATEMENT_REPLAY_RANGE_INSERT] =
+        "INSERT INTO spool_replay_range (replay, lo, hi) VALUES (?1, ?2, ?3)",
+    [STATEMENT_REPLAY_RANGE_FIRST] =
+        "SELECT lo, hi FROM spool_replay_range WHERE replay = ?1 "
+        "ORDER BY lo LIMIT 1",
+    [STATEMENT_REPLAY_RANGE_DELETE] =
+        "DELETE FROM spool_replay_range WHERE replay = ?1 AND lo = ?2",
+    [STATEMENT_DESTINATION_DELETE_REPLAY_RANGES] =
+        "DELETE FROM spool_replay_range WHERE replay IN "
+        "(SELECT id FROM spool_replay WHERE destination = ?1)",
+    [STATEMENT_DESTINATION_DELETE_REPLAYS] =
+        "DELETE FROM spool_replay WHERE destination = ?1",
     [STATEMENT_LANE_FURTHEST] =
         "SELECT max(cursor) FROM spool_lane WHERE destination = ?1",
     [STATEMENT_SUM_DELIVERED] =

@@ -199,3 +199,30 @@ states() {
     run ctl --json ls
     [ "$(json .state | sort -u)" = pending ]
 }
+
+@test "a replay with a rate goes on by the flusher, and can be stopped" {
+    sandbox
+    shop
+    many 5 | ctl -q put >/dev/null
+    ctl -q flush --timeout 20s
+    run --separate-stderr ctl --json replay --all --state delivered \
+        --rate 1 --yes
+    [ "$status" -eq 0 ]
+    [ "$(json .begun)" = true ]
+    run --separate-stderr ctl --json replay --list
+    [ "$(json '[.id, .destination, .rate, .events, .done] | join(" ")')" = \
+        "1 shop 1 5 0" ]
+    run ctl replay --stop 1
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"stopped after 0 of 5 events"* ]]
+    run ctl replay --stop 1
+    [ "$status" -eq 3 ]
+    ctl -q replay 1 2 3 --rate 1000 --yes
+    ctl -q flush --timeout 20s
+    [ "$(jq -r 'select(.taken) | .events[]' log | wc -l)" -eq 8 ]
+    run ctl replay --list
+    [[ "$output" == *"no replay is under way"* ]]
+    run ctl replay --list 1
+    [ "$status" -eq 2 ]
+    ctl -q verify
+}

@@ -58,6 +58,7 @@ const struct option_rule option_rules[OPTIONS] = {
     [OPTION_LANES] = {"lanes", "N",
                       "requests side by side; order is kept per session"},
     [OPTION_LIMIT] = {"limit", "N", "no more than N"},
+    [OPTION_LIST] = {"list", NULL, "list the replays under way"},
     [OPTION_LOCAL] = {"local", NULL, "make them here (the default)"},
     [OPTION_MAX_AGE] = {"max-age", "DURATION",
                         "tolerate waiting events that are younger"},
@@ -97,6 +98,7 @@ const struct option_rule option_rules[OPTIONS] = {
     [OPTION_SUCCESS] = {"success", "LIST",
                         "these statuses mean success, whatever the body: 2xx, "
                         "or 200,202,409"},
+    [OPTION_STOP] = {"stop", "ID", "end a replay that is under way"},
     [OPTION_STRICT] = {"strict", NULL,
                        "take only what the API's guide allows (the default)"},
     [OPTION_KEEP] = {"keep", "DURATION",

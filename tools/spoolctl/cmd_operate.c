@@ -10,6 +10,8 @@
 #include "json_line.h"
 #include "listing.h"
 #include "outbox/operate.h"
+#include "outbox/replay.h"
+#include "replays.h"
 
 /* Events of one transaction. */
 #define CHUNK 10000
@@ -37,7 +39,8 @@ struct operate {
     int64_t by_state[EVENT_STATES];
     int64_t picked, unread;
     struct operation done;
-    bool full; /* no memory for one more id */
+    bool begun; /* the rest is the flusher's */
+    bool full;  /* no memory for one more id */
 };
 
 static bool pick(void *arg, const struct listed *l)
@@ -101,6 +104,7 @@ static void print_json(const struct operate *o, bool dry)
     json_add_bool(out, "dry_run", dry);
     json_add_number(out, "selected", o->picked);
     add_states(out, o->by_state);
+    json_add_bool(out, "begun", o->begun);
     json_add_number(out, "changed", o->done.changed);
     json_add_number(out, "skipped_sending", o->done.skipped_sending);
     json_add_number(out, "skipped_state", o->done.skipped_state);
@@ -162,6 +166,31 @@ static void add_up(struct operation *sum, const struct operation *one)
     sum->skipped_sending += one->skipped_sending;
     sum->skipped_state += one->skipped_state;
     sum->skipped_gone += one->skipped_gone;
+}
+
+/* The flusher replays them, so many a second. */
+static enum ending begin_replays(struct operate *o, int64_t rate)
+{
+    char words[200];
+    struct spool_error err;
+    selection_words(o->ctl, words, sizeof words);
+    for (size_t i = 0; i < o->n; i++) {
+        struct site *s = &o->sites[i];
+        int64_t id;
+        if (s->picked.n == 0) {
+            continue;
+        }
+        if (replay_begin(o->ctl->box, s->d, s->picked.ids, s->picked.n, rate,
+                         words, &id, &err) != SPOOL_OK) {
+            return ctl_failed(&err);
+        }
+        o->begun = true;
+        ctl_say(o->ctl,
+                "replay %lld of %s begins, %lld events a second; "
+                "spoolctl replay --list tells how far it is",
+                (long long)id, s->d->name, (long long)rate);
+    }
+    return DONE;
 }
 
 static enum ending act(struct operate *o)
@@ -250,6 +279,11 @@ static enum ending run(struct operate *o)
         return ending;
     }
     bool dry = ctl_has(o->ctl, OPTION_DRY_RUN);
+    int64_t rate = 0;
+    ending = ctl_number(o->ctl, OPTION_RATE, 1, 1000000, &rate);
+    if (ending != DONE) {
+        return ending;
+    }
     if (o->picked == 0) {
         ctl_say(o->ctl, "no event matches");
         ending = NOTHING;
@@ -262,8 +296,8 @@ static enum ending run(struct operate *o)
         if (ending != DONE) {
             return ending;
         }
-        ending = act(o);
-        ending = ending == DONE ? report(o) : ending;
+        ending = rate > 0 ? begin_replays(o, rate) : act(o);
+        ending = ending == DONE && rate == 0 ? report(o) : ending;
     }
     if (o->ctl->json) {
         print_json(o, dry);
@@ -286,6 +320,9 @@ static enum ending operate(struct ctl *ctl, operate_fn *fn)
 
 enum ending cmd_replay(struct ctl *ctl)
 {
+    if (ctl_has(ctl, OPTION_LIST) || ctl_has(ctl, OPTION_STOP)) {
+        return replays_under_way(ctl);
+    }
     return operate(ctl, operate_replay);
 }
 

@@ -50,6 +50,9 @@ static const enum option_id reconcile_options[] = {
     OPTION_DESTINATION, OPTION_COLUMN, OPTION_REVERSE, OPTIONS};
 static const enum option_id operate_options[] = {
     FILTERS, OPTION_ALL, OPTION_DRY_RUN, OPTION_YES, OPTIONS};
+static const enum option_id replay_options[] = {
+    FILTERS,     OPTION_ALL,  OPTION_DRY_RUN, OPTION_YES,
+    OPTION_RATE, OPTION_LIST, OPTION_STOP,    OPTIONS};
 static const enum option_id gate_options[] = {OPTION_MAX_AGE, OPTIONS};
 
 #define ANY ((size_t)-1)
@@ -74,9 +77,10 @@ const struct command commands[] = {
     {"replay", "ID...|-|FILTER...|--all",
      "delivers again what is dead or delivered",
      "Filters without --state, and --all, select dead events; delivered ones "
-     "go out again by id or with --state delivered. - reads ids from stdin, "
-     "one a line or as JSON lines with \"id\".",
-     operate_options, 0, ANY, cmd_replay},
+     "go out again by id or with --state delivered. With --rate the flusher "
+     "lets so many a second wait again, beside live events. - reads ids from "
+     "stdin, one a line or as JSON lines with \"id\".",
+     replay_options, 0, ANY, cmd_replay},
     {"purge", "ID...|-|FILTER...|--all", "takes events out for good",
      "Filters without --state, and --all, select what waits or is dead. - "
      "reads ids from stdin, one a line or as JSON lines with \"id\".",
