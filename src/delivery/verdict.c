@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 
 #include "base/text.h"
+#include "events/json.h"
 
 /* Answers nest products in recommendations in lists; json-c's own 32 is near
  * enough to that to matter. */
@@ -175,14 +176,56 @@ static enum answer read_beginning(const struct reply *reply)
     return ANSWER_PLAIN;
 }
 
-static enum answer read_json(const struct reply *reply, char *code)
+/* What our own scanner saw of an answer. */
+struct seen {
+    char *code;
+    enum answer answer;
+};
+
+static void see_member(void *arg, const struct json_member *path,
+                       unsigned depth)
+{
+    struct seen *seen = arg;
+    char text[JUDGEMENT_CODE_SIZE];
+    if (depth > 1 || path[0].name.at == NULL ||
+        !json_equals(path[0].name, "statusCode")) {
+        return;
+    }
+    if (path[0].kind == JSON_STRING) {
+        size_t n = json_decode(path[0].value, text, sizeof text);
+        text_clean(seen->code, JUDGEMENT_CODE_SIZE, text, n);
+        seen->answer = ANSWER_CODE;
+    } else {
+        seen->answer =
+            path[0].kind == JSON_NULL ? ANSWER_PLAIN : ANSWER_UNREADABLE;
+    }
+}
+
+/* In one pass and without memory, which json-c asks for with every member and
+ * may lose one of when there is none. False: it is not JSON to the letter. */
+static bool read_strictly(const struct reply *reply, struct seen *seen)
+{
+    struct json_end end;
+    if (json_scan(reply->body, reply->body_len, see_member, seen, &end) !=
+        JSON_OK) {
+        return false;
+    }
+    size_t behind =
+        json_space(reply->body + end.offset, reply->body_len - end.offset);
+    if (end.kind != JSON_OBJECT || end.offset + behind != reply->body_len) {
+        seen->answer = ANSWER_UNREADABLE;
+    }
+    return true;
+}
+
+/* An endpoint may be sloppy about UTF-8 or name a member twice: that says
+ * nothing about whether the batch was taken. */
+static enum answer read_leniently(const struct reply *reply, char *code)
 {
     struct json_tokener *tokener = json_tokener_new_ex(ANSWER_DEPTH);
     if (tokener == NULL) {
         return ANSWER_UNREADABLE;
     }
-    /* Strict about the form, not about UTF-8: a product name in Latin-1 says
-     * nothing about whether the batch was taken. */
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     struct json_object *object =
         json_tokener_parse_ex(tokener, reply->body, (int)reply->body_len);
@@ -200,6 +243,13 @@ static enum answer read_json(const struct reply *reply, char *code)
     (void)json_object_put(object);
     json_tokener_free(tokener);
     return answer;
+}
+
+static enum answer read_json(const struct reply *reply, char *code)
+{
+    struct seen seen = {code, ANSWER_PLAIN};
+    return read_strictly(reply, &seen) ? seen.answer
+                                       : read_leniently(reply, code);
 }
 
 static enum answer read_answer(const struct reply *reply, char *code)

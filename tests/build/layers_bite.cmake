@@ -7,7 +7,7 @@ set(cases # FILE|INCLUDE
     "src/base/bad.c|\"spool/spool.h\""
     "src/events/bad.c|\"outbox/outbox.h\""
     "src/outbox/bad.h|\"delivery/lane.h\""
-    "src/delivery/bad.c|\"events/event.h\""
+    "src/delivery/bad.c|\"spool/slice.h\""
     "src/delivery/bad.c|\"outbox/db.h\""
     "src/delivery/bad.c|<sqlite3.h>"
     "src/delivery/lane.c|<curl/curl.h>"
@@ -17,7 +17,8 @@ set(cases # FILE|INCLUDE
 
 function(write_tree)
     file(REMOVE_RECURSE ${TREE})
-    foreach(header events/event outbox/outbox outbox/db delivery/lane)
+    foreach(header events/event outbox/outbox outbox/db delivery/lane
+            spool/slice)
         file(WRITE ${TREE}/src/${header}.h "#include \"spool/error.h\"\n")
     endforeach()
     file(WRITE ${TREE}/include/spool/error.h "")

@@ -8,7 +8,7 @@ set(layers
     "src/base|base"
     "src/outbox|base|outbox"
     "src/events|base|events"
-    "src/delivery|base|outbox|delivery|public"
+    "src/delivery|base|outbox|events|delivery|public"
     "src/spool|base|outbox|events|delivery|spool|public"
     "tools/sandbox|base|events"
     "tools/spoolctl|base|outbox|events|delivery|spool|public"
