@@ -127,7 +127,7 @@ module.exports = [
         name: 'a damaged row is sent',
         edits: [['src/outbox/body.c', '} else if (!row_is_whole(row)) {',
             '} else if (!row_is_whole(row) && row->id < 0) {']],
-        test: 'unit/batch',
+        test: 'unit/outbox',
     },
     {
         name: 'the high-water mark of dropped ids is not kept',
@@ -168,15 +168,21 @@ module.exports = [
     },
     {
         name: 'an answer may be of any size',
-        edits: [['src/delivery/http.c', '.answer.limit = HTTP_BODY_LIMIT',
-            '.answer.limit = 0']],
+        edits: [
+            ['src/delivery/http.c', '.answer.limit = HTTP_BODY_LIMIT',
+                '.answer.limit = 0'],
+            ['src/delivery/http.c',
+                'size_t room = HTTP_BODY_LIMIT - post->answer.len;',
+                'size_t room = len + post->answer.len;'],
+        ],
         test: 'unit/http',
     },
     {
         name: 'libcurl may send a request again by itself',
         edits: [['src/delivery/http.c',
             'SET(READFUNCTION, give_body) && SET(READDATA, post);',
-            'SET(POSTFIELDS, post->body);']],
+            'SET(READFUNCTION, give_body) && SET(READDATA, post) &&\n' +
+            '           SET(POSTFIELDS, post->body);']],
         test: 'unit/http',
     },
     {

@@ -21,7 +21,7 @@ const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'spool-mutants-'));
 const build = path.join(copy, 'build/default');
 
 // Some mutants are caught by a test that then hangs: that is caught too.
-const TEST_SECONDS = 300;
+const TEST_SECONDS = 180;
 
 function quietly(command, args) {
     const r = spawnSync(command, args,

@@ -113,6 +113,23 @@ static void a_retried_batch_is_the_same_bytes_under_the_same_key(void **state)
     }
 }
 
+/* A smaller limit is for what was never sent. */
+static void a_retried_batch_is_not_cut_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    fixture_put(f, 4);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_UNCERTAIN, TAKEN_WAIT);
+    f->d.batch_events = 2;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    f->now += 1000;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].n, 4);
+    batch_finish(&turn.batches[0]);
+}
+
 static void a_crash_while_sending_makes_the_batch_uncertain(void **state)
 {
     struct fixture *f = *state;
@@ -570,6 +587,7 @@ int main(void)
         TEST(a_small_batch_waits_until_it_is_old_enough),
         TEST(a_full_batch_does_not_wait),
         cmocka_unit_test(a_retried_batch_is_the_same_bytes_under_the_same_key),
+        TEST(a_retried_batch_is_not_cut_anew),
         TEST(a_crash_while_sending_makes_the_batch_uncertain),
         TEST(a_batch_taken_ahead_and_given_back_was_never_sent),
         TEST(a_read_ahead_batch_is_cut_as_if_it_were_read_then),

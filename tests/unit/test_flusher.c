@@ -44,6 +44,9 @@ struct scene {
     char keys[64][UUID_SIZE];
     char told[1024]; /* the reports, a word each */
     int64_t last_wait;
+    int64_t wall_off;  /* how far the wall clock is off */
+    int64_t wall_jump; /* set by so much while a retry is waited for */
+    uv_timer_t jump, guard;
     bool mute;
     bool stopped;
     int posts_open;
@@ -151,6 +154,18 @@ static void fake_destroy(struct http *h, void (*closed)(void *arg), void *arg)
 static const struct sender_ops fake_sender = {fake_create, fake_post,
                                               fake_cancel, fake_destroy};
 
+static void jump(uv_timer_t *timer)
+{
+    struct scene *s = timer->data;
+    s->wall_off += s->wall_jump;
+}
+
+/* Ends a test that would wait for a wall clock. */
+static void give_up(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
 static void note_report(void *arg, const struct spool_report *r)
 {
     static const char *const words[] = {
@@ -172,6 +187,9 @@ static void note_report(void *arg, const struct spool_report *r)
     if (r->kind == SPOOL_REPORT_RETRY || r->kind == SPOOL_REPORT_HELD) {
         s->last_wait = r->wait_ms;
     }
+    if (s->wall_jump != 0 && r->kind == SPOOL_REPORT_RETRY) {
+        (void)uv_timer_start(&s->jump, jump, 20, 0);
+    }
 }
 
 static void note_stopped(void *arg)
@@ -186,10 +204,10 @@ static void stop_when_idle(void *arg)
     uv_stop(&s->loop);
 }
 
+/* arg: how far the wall clock is off. */
 static int64_t real_wall(void *arg)
 {
-    (void)arg;
-    return clock_wall_ms(&clock_system);
+    return clock_wall_ms(&clock_system) + *(const int64_t *)arg;
 }
 
 static int64_t real_mono(void *arg)
@@ -204,7 +222,7 @@ static void scene_open(struct scene *s, void **state)
     struct spool_error err;
     memset(s, 0, sizeof *s);
     s->f = *state;
-    s->f->clock = (struct clock){real_wall, real_mono, NULL};
+    s->f->clock = (struct clock){real_wall, real_mono, &s->wall_off};
     s->f->d.backoff_base_ms = 1;
     s->f->d.backoff_cap_ms = 2;
     assert_int_equal(destination_set(s->f->box, &s->f->d, &err), SPOOL_OK);
@@ -444,6 +462,39 @@ static void a_missing_key_file_holds_and_names_it(void **state)
     expect_states(&s, 1, "p");
 }
 
+static void a_clock_that_is_set_neither_parks_nor_hurries_a_retry(void **state)
+{
+    static const int64_t jumps[] = {INT64_C(-3600000), INT64_C(3600000)};
+    static const enum answer script[] = {E503};
+    for (size_t i = 0; i < 2; i++) {
+        struct scene s;
+        struct spool_error err;
+        scene_open(&s, state);
+        s.script = script;
+        s.script_n = 1;
+        s.wall_jump = jumps[i];
+        s.f->d.backoff_base_ms = 400; /* 40 to 400 ms */
+        s.f->d.backoff_cap_ms = 400;
+        assert_int_equal(destination_set(s.f->box, &s.f->d, &err), SPOOL_OK);
+        fixture_put(s.f, 1);
+        (void)uv_timer_init(&s.loop, &s.jump);
+        (void)uv_timer_init(&s.loop, &s.guard);
+        s.jump.data = &s;
+        (void)uv_timer_start(&s.guard, give_up, 10000, 0);
+        uv_unref((uv_handle_t *)&s.guard);
+        int64_t start = clock_mono_ms(&clock_system);
+        scene_start(&s, true);
+        (void)uv_run(&s.loop, UV_RUN_DEFAULT);
+        int64_t took = clock_mono_ms(&clock_system) - start;
+        uv_close((uv_handle_t *)&s.jump, NULL);
+        uv_close((uv_handle_t *)&s.guard, NULL);
+        assert_int_equal(s.wall_off, s.wall_jump);
+        scene_close(&s);
+        assert_string_equal(s.told, "retry delivered");
+        assert_true(took >= s.last_wait);
+    }
+}
+
 static void a_rate_is_kept(void **state)
 {
     struct scene s;
@@ -548,6 +599,7 @@ int main(void)
         TEST(a_second_flusher_is_told_who_works),
         TEST(a_missing_key_file_holds_and_names_it),
         TEST(other_lanes_are_taken_up_while_it_runs),
+        TEST(a_clock_that_is_set_neither_parks_nor_hurries_a_retry),
         TEST(a_rate_is_kept),
         TEST(a_rate_below_a_batch_makes_smaller_ones),
         TEST(a_start_on_a_backlog_waits_and_a_stop_ends_that),
