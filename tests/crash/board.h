@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-#define BOARD_PRODUCERS 2
+#define BOARD_PRODUCERS 8
 #define BOARD_THREADS   3
 
 struct board {

@@ -17,10 +17,10 @@ static void note_report(void *arg, const struct spool_report *report)
     case SPOOL_REPORT_DELIVERED:
     case SPOOL_REPORT_RETRY:
     case SPOOL_REPORT_UNCERTAIN:
+    case SPOOL_REPORT_SPLIT:
+    case SPOOL_REPORT_DEAD: /* whoever did not want any counts them */
         worker_is_at_work();
         break;
-    case SPOOL_REPORT_SPLIT:
-    case SPOOL_REPORT_DEAD:
     case SPOOL_REPORT_HELD:
     case SPOOL_REPORT_RESUMED:
     case SPOOL_REPORT_DAMAGED:

@@ -15,6 +15,8 @@
 /* The longest time between the last start and the kill. */
 #define MOMENT_MAX_US 20000
 
+#define SIEGE_PRODUCERS 2 /* at most BOARD_PRODUCERS */
+
 /* For the drain; nothing takes that long. */
 #define DRAIN_MS 60000
 
@@ -26,7 +28,7 @@ struct siege_state {
     char path[96], journal[96], log[96], board_path[96], key[96];
     struct sandbox_child sandbox;
     struct board *board;
-    struct worker producers[BOARD_PRODUCERS];
+    struct worker producers[SIEGE_PRODUCERS];
     struct worker flusher;
     int lives; /* producers started so far, over all sieges */
 };
@@ -146,7 +148,7 @@ static void start_flusher(struct siege_state *s)
 static void man(struct siege_state *s)
 {
     bool wait = rng_upto(s->rng, 3) > 0;
-    for (int i = 0; i < BOARD_PRODUCERS; i++) {
+    for (int i = 0; i < SIEGE_PRODUCERS; i++) {
         if (s->producers[i].pid == 0) {
             start_producer(s, i);
             if (wait && !worker_wait(&s->producers[i])) {
@@ -189,8 +191,8 @@ enum victims { FLUSHER, ONE_PRODUCER, PRODUCERS, EVERYBODY };
 static enum victims strike(struct siege_state *s)
 {
     enum victims victims = (enum victims)rng_upto(s->rng, EVERYBODY);
-    int one = (int)rng_upto(s->rng, BOARD_PRODUCERS - 1);
-    for (int i = 0; i < BOARD_PRODUCERS; i++) {
+    int one = (int)rng_upto(s->rng, SIEGE_PRODUCERS - 1);
+    for (int i = 0; i < SIEGE_PRODUCERS; i++) {
         if (victims == PRODUCERS || victims == EVERYBODY ||
             (victims == ONE_PRODUCER && i == one)) {
             kill_producer(s, i);
@@ -294,7 +296,7 @@ static void judge(struct siege_state *s, struct spool *spool)
 
 static void finish(struct siege_state *s)
 {
-    for (int i = 0; i < BOARD_PRODUCERS; i++) {
+    for (int i = 0; i < SIEGE_PRODUCERS; i++) {
         if (!worker_kill(&s->producers[i])) {
             s->tally->deserters++;
         }
