@@ -83,7 +83,9 @@ static int64_t curls_reading(int http, const char *text)
     if (strstr(text, "1994") != NULL) {
         return INT64_C(-1000000000000);
     }
-    return text[0] == 'T' ? 60000 : strtoll(text, NULL, 10) * 1000;
+    long long s = strtoll(text, NULL, 10);
+    s = s > INT64_MAX / 1000 ? INT64_MAX / 1000 : s;
+    return text[0] == 'T' ? 60000 : s * 1000;
 }
 
 /* Whether the wait after the first failure keeps to the rule. */
