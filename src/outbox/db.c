@@ -88,6 +88,7 @@ enum spool_status db_failed(struct db *db, struct spool_error *err,
                       "changed",
                       what, db->path);
     case SPOOL_DAMAGED:
+        atomic_store(&db->corrupt, true);
         return failed(err, status,
                       "%s %s: the file is damaged or is no spool (%s); run "
                       "spoolctl verify",
@@ -135,7 +136,8 @@ static enum spool_status pragma_is(struct db *db, const char *pragma,
 enum spool_status db_open(struct db *db, const char *path,
                           struct spool_error *err)
 {
-    *db = (struct db){.path = path};
+    memset(db, 0, sizeof *db);
+    db->path = path;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
                 SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK) {
@@ -189,7 +191,7 @@ void db_close(struct db *db)
         db->statements[i] = NULL;
     }
     (void)sqlite3_close(db->handle);
-    db->handle = NULL;
+    db->handle = NULL; /* what is known of the file stays */
 }
 
 enum spool_status db_begin(struct db *db, struct spool_error *err)

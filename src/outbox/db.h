@@ -7,6 +7,7 @@
 #ifndef OUTBOX_DB_H
 #define OUTBOX_DB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,8 +21,9 @@ struct visit;
 
 struct db {
     sqlite3 *handle;
-    const char *path; /* borrowed; absolute */
-    int wal_frames;   /* in the WAL after this connection's last commit */
+    const char *path;    /* borrowed; absolute */
+    atomic_bool corrupt; /* SQLite has called the file damaged */
+    int wal_frames;      /* in the WAL after this connection's last commit */
     sqlite3_stmt *statements[STATEMENT_COUNT];
     const struct visit *visit; /* under way (visit.h) */
     /* What the mark is to say once the transaction is on disk. */

@@ -5,8 +5,6 @@
 #include "base/error.h"
 #include "outbox/db.h"
 
-#define APPLICATION_ID 0x73706f6c /* "spol", for file(1) and for us */
-
 int migrate_newest(void)
 {
     int newest = 0;
@@ -36,7 +34,7 @@ static enum spool_status apply(struct db *db, const struct migration *m,
     char stamp[96];
     (void)snprintf(stamp, sizeof stamp,
                    "PRAGMA user_version = %d; PRAGMA application_id = %d",
-                   m->version, APPLICATION_ID);
+                   m->version, MIGRATE_APPLICATION_ID);
     enum spool_status status = db_exec(db, m->sql, err);
     if (status == SPOOL_OK) {
         status = db_exec(db, stamp, err);
@@ -65,7 +63,7 @@ enum spool_status migrate_check(struct db *db, struct spool_error *err)
     if (status != SPOOL_OK) {
         return status;
     }
-    if (application != APPLICATION_ID && (objects > 0 || version > 0)) {
+    if (application != MIGRATE_APPLICATION_ID && (objects > 0 || version > 0)) {
         return failed(err, SPOOL_DAMAGED,
                       "%s is an SQLite file of another program; it was not "
                       "touched, name another path for the spool",

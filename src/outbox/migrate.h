@@ -6,6 +6,8 @@
 
 struct db;
 
+#define MIGRATE_APPLICATION_ID 0x73706f6c /* "spol", for file(1) and us */
+
 struct migration {
     int version; /* of the file once sql has run; 0 ends the list */
     const char *name;

@@ -21,6 +21,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "outbox/aside.h"
 #include "outbox/migrate.h"
 #include "outbox/site.h"
 
@@ -86,6 +87,31 @@ static enum spool_status open_parts(struct outbox *box, struct spool_error *err)
     return status == SPOOL_OK ? guard_open(box, err) : status;
 }
 
+static void close_parts(struct outbox *box)
+{
+    writer_close(&box->writer);
+    db_close(&box->reader);
+}
+
+/* A file that SQLite calls damaged is set aside, and the fresh one opened. */
+static enum spool_status open_or_set_aside(struct outbox *box,
+                                           struct spool_error *err)
+{
+    box->inode = aside_inode(box->path);
+    enum spool_status status = open_parts(box, err);
+    bool corrupt = atomic_load(&box->writer.db.corrupt) ||
+                   atomic_load(&box->reader.corrupt);
+    if (status == SPOOL_DAMAGED && corrupt) {
+        close_parts(box);
+        status = aside_make(box->path, box->inode, box->clock, err);
+        if (status == SPOOL_OK) {
+            box->inode = aside_inode(box->path);
+            status = open_parts(box, err);
+        }
+    }
+    return status;
+}
+
 enum spool_status outbox_open(const struct outbox_options *options,
                               struct outbox **out, struct spool_error *err)
 {
@@ -100,10 +126,13 @@ enum spool_status outbox_open(const struct outbox_options *options,
     enum spool_status status =
         site_resolve(options->path, options->create, &box->path, err);
     if (status == SPOOL_OK) {
+        status = aside_finish(box->path, err);
+    }
+    if (status == SPOOL_OK) {
         status = site_prepare(box->path, options->create, err);
     }
     if (status == SPOOL_OK) {
-        status = open_parts(box, err);
+        status = open_or_set_aside(box, err);
     }
     if (status != SPOOL_OK) {
         outbox_close(box);
@@ -118,8 +147,7 @@ void outbox_close(struct outbox *box)
     if (box == NULL) {
         return;
     }
-    writer_close(&box->writer);
-    db_close(&box->reader);
+    close_parts(box);
     (void)pthread_mutex_destroy(&box->read_lock);
     free(box->path);
     free(box);
@@ -160,7 +188,20 @@ enum spool_status outbox_write(struct outbox *box,
                                                           struct spool_error *),
                                void *arg, struct spool_error *err)
 {
-    return writer_run(&box->writer, write, arg, err);
+    enum spool_status status = writer_run(&box->writer, write, arg, err);
+    /* A commit can fail so as well: it stays unknown, and the rows that it
+     * may have written are put back with the others. */
+    bool failed_so = status == SPOOL_DAMAGED || status == SPOOL_UNKNOWN;
+    if (failed_so && atomic_load(&box->writer.db.corrupt) &&
+        aside_make(box->path, box->inode, box->clock, NULL) == SPOOL_OK &&
+        status == SPOOL_DAMAGED) {
+        return failed(err, SPOOL_MOVED,
+                      "%s was damaged and has been set aside; nothing was "
+                      "stored, open the spool again to go on with a fresh one "
+                      "and run spoolctl recover to get the old events back",
+                      box->path);
+    }
+    return status;
 }
 
 /* The checksum covers what an event is and where it stands, so that a row that

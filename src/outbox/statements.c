@@ -324,6 +324,37 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_RETAIN_FREE] = "PRAGMA freelist_count",
     [STATEMENT_RETAIN_SHRINK] = "PRAGMA incremental_vacuum(200)",
 
+    [STATEMENT_EVENT_PUT_BACK] =
+        "INSERT OR IGNORE INTO spool_event (id, at, part, crc, body) "
+        "VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STATEMENT_LOST_PUT] =
+        "INSERT OR REPLACE INTO spool_lost (lo, hi, at, cause) "
+        "VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_LOST_BETWEEN] =
+        "SELECT sum(min(hi, ?2) - max(lo, ?1) + 1) FROM spool_lost "
+        "WHERE lo <= ?2 AND hi >= ?1",
+    [STATEMENT_ORDERS_OPEN_BETWEEN] =
+        "SELECT number, event FROM spool_order "
+        "WHERE event BETWEEN ?1 AND ?2 AND delivered_at IS NULL",
+    [STATEMENT_DESTINATION_NEXT] =
+        "SELECT min(id) FROM spool_destination WHERE id > ?1",
+    [STATEMENT_DESTINATION_BACK] =
+        "UPDATE spool_destination SET base = ?2 WHERE id = ?1",
+    [STATEMENT_LANES_BACK] =
+        "UPDATE spool_lane SET base = ?3 WHERE destination = ?1 AND lane = ?2",
+    /* A reader that was not moved back, or with none the store itself. */
+    [STATEMENT_RECOVER_TO] =
+        "SELECT coalesce((SELECT min(base) FROM spool_destination), "
+        "(SELECT lost_to FROM spool_store))",
+    [STATEMENT_RECOVER_DONE] =
+        "SELECT count(*) FROM spool_audit WHERE action = 'recover' "
+        "AND substr(detail, 1, length(?1) + 1) = ?1 || ':'",
+    [STATEMENT_EVENT_IDS] =
+        "SELECT id FROM spool_event WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+    [STATEMENT_RECOVER_RANGE] =
+        "UPDATE spool_store SET dropped_to = max(dropped_to, ?1) "
+        "WHERE ?2 >= ?1",
+
     [STATEMENT_SUMS] =
         "SELECT accepted, pending, sending, retrying, uncertain, delivered, "
         "dead, purged, held, passed, lost FROM spool_sums "

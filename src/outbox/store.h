@@ -13,6 +13,7 @@
 struct outbox {
     char *path;
     char store_id[UUID_SIZE];
+    unsigned long long inode; /* of the file that is open */
     const struct clock *clock;
     struct outbox_filters filters;
     struct writer writer;

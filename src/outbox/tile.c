@@ -86,8 +86,12 @@ enum spool_status tile_count(struct db *db, const struct membership *m,
 {
     *passed = 0;
     if (m->filter == NULL && m->lanes == 1) {
-        *events = hi - lo + 1; /* ids are dense */
-        return SPOOL_OK;
+        /* Ids are dense, but for those that damage took. */
+        int64_t lost;
+        enum spool_status status =
+            db_number(db, err, 0, &lost, STATEMENT_LOST_BETWEEN, "ii", lo, hi);
+        *events = hi - lo + 1 - (status == SPOOL_OK ? lost : 0);
+        return status;
     }
     if (m->filter == NULL) {
         return db_number(db, err, 0, events, STATEMENT_EVENTS_COUNT, "iiii", lo,

@@ -20,6 +20,7 @@ enum ending cmd_pause(struct ctl *ctl);
 enum ending cmd_purge(struct ctl *ctl);
 enum ending cmd_put(struct ctl *ctl);
 enum ending cmd_reconcile(struct ctl *ctl);
+enum ending cmd_recover(struct ctl *ctl);
 enum ending cmd_replay(struct ctl *ctl);
 enum ending cmd_resume(struct ctl *ctl);
 enum ending cmd_show(struct ctl *ctl);

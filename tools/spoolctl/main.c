@@ -53,6 +53,8 @@ static const enum option_id operate_options[] = {
 static const enum option_id replay_options[] = {
     FILTERS,     OPTION_ALL,  OPTION_DRY_RUN, OPTION_YES,
     OPTION_RATE, OPTION_LIST, OPTION_STOP,    OPTIONS};
+static const enum option_id recover_options[] = {OPTION_DRY_RUN, OPTION_YES,
+                                                 OPTIONS};
 static const enum option_id gate_options[] = {OPTION_MAX_AGE, OPTIONS};
 
 #define ANY ((size_t)-1)
@@ -107,6 +109,11 @@ const struct command commands[] = {
      gate_options, 0, 0, cmd_gate},
     {"verify", "", "checks the file and its sums", NULL, NULL, 0, 0,
      cmd_verify},
+    {"recover", "[FILE]", "puts back what a damaged file still holds",
+     "FILE is one that was set aside, SPOOL.damaged-TIME; without it, each of "
+     "them, the newest first. Says first what can be read and what is lost; "
+     "the file is kept.",
+     recover_options, 0, 1, cmd_recover},
     {"init", "[--adopt]", "creates a spool; an existing one is left as it is",
      "With --adopt, takes an existing file as it is: lost events are known of, "
      "and a copy becomes a spool of its own, with a new id. Stop what has it "

@@ -1,0 +1,444 @@
+#include "outbox/recover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "outbox/salvage.h"
+#include "outbox/store.h"
+
+/* Rows of one transaction. */
+#define CHUNK_EVENTS 1000
+#define CHUNK_BYTES  (1U << 20)
+
+/* More ids than any spool has: a number that damage made. */
+#define IDS_MAX ((int64_t)1 << 36)
+
+struct job {
+    struct outbox *box;
+    const char *damaged;
+    bool dry;
+    struct recover_report *report;
+    unsigned char *whole; /* a bit an id behind report->behind */
+    struct cell *cells;   /* waiting to be written; body: offset in bytes */
+    size_t *offsets;
+    size_t n;
+    struct buffer bytes;
+    enum spool_status status;
+    struct spool_error *err;
+    struct rng rng;
+};
+
+static bool get_bit(const struct job *j, int64_t id)
+{
+    uint64_t i = (uint64_t)(id - j->report->behind - 1);
+    return (j->whole[i / 8] & 1U << (i % 8)) != 0;
+}
+
+static void set_bit(struct job *j, int64_t id)
+{
+    uint64_t i = (uint64_t)(id - j->report->behind - 1);
+    j->whole[i / 8] = (unsigned char)(j->whole[i / 8] | 1U << (i % 8));
+}
+
+static enum spool_status write_cells(struct db *db, void *arg,
+                                     struct spool_error *err)
+{
+    struct job *j = arg;
+    enum spool_status status = SPOOL_OK;
+    for (size_t i = 0; status == SPOOL_OK && i < j->n; i++) {
+        const struct cell *c = &j->cells[i];
+        status = db_run(db, err, STATEMENT_EVENT_PUT_BACK, "iiiib", c->id,
+                        c->at, c->part, (int64_t)c->crc,
+                        (const void *)(j->bytes.data + j->offsets[i]), c->len);
+    }
+    return status;
+}
+
+static bool write_out(struct job *j)
+{
+    if (j->n > 0) {
+        j->status = outbox_write(j->box, write_cells, j, j->err);
+    }
+    j->n = 0;
+    j->bytes.len = 0;
+    return j->status == SPOOL_OK;
+}
+
+static bool take_cell(void *arg, const struct cell *cell)
+{
+    struct job *j = arg;
+    if (cell->id <= j->report->behind || cell->id > j->report->to ||
+        get_bit(j, cell->id)) {
+        return true;
+    }
+    set_bit(j, cell->id);
+    j->report->readable++;
+    if (j->dry) {
+        return true;
+    }
+    j->cells[j->n] = *cell;
+    j->offsets[j->n] = j->bytes.len;
+    if (!buffer_add(&j->bytes, cell->body, cell->len)) {
+        j->status = failed(j->err, SPOOL_NO_MEMORY, "out of memory");
+        return false;
+    }
+    j->n++;
+    return (j->n < CHUNK_EVENTS && j->bytes.len < CHUNK_BYTES) || write_out(j);
+}
+
+static void tell_orders(struct db *db, struct job *j, enum recover_kind kind,
+                        int64_t lo, int64_t hi)
+{
+    bool row;
+    sqlite3_stmt *s = db_query(db, STATEMENT_ORDERS_OPEN_BETWEEN, "ii", lo, hi);
+    while (db_row(db, s, &row, NULL) == SPOOL_OK && row) {
+        j->report->order(j->report->arg, kind,
+                         (const char *)sqlite3_column_text(s, 0),
+                         sqlite3_column_int64(s, 1));
+    }
+}
+
+static void tell_range(struct db *db, struct job *j, enum recover_kind kind,
+                       const char *destination, int64_t lo, int64_t hi)
+{
+    if (j->report->range != NULL) {
+        j->report->range(j->report->arg, kind, destination, lo, hi);
+        tell_orders(db, j, kind, lo, hi);
+    }
+}
+
+/* What the log has already, by an earlier run or by another file. */
+static enum spool_status look_for_present(struct db *db, struct job *j,
+                                          struct spool_error *err)
+{
+    bool row;
+    sqlite3_stmt *s = db_query(db, STATEMENT_EVENT_IDS, "ii",
+                               j->report->behind + 1, j->report->to);
+    enum spool_status status = db_row(db, s, &row, err);
+    while (status == SPOOL_OK && row) {
+        set_bit(j, sqlite3_column_int64(s, 0));
+        status = db_row(db, s, &row, err);
+    }
+    return status;
+}
+
+static enum spool_status write_lost(struct db *db, struct job *j,
+                                    struct spool_error *err)
+{
+    enum spool_status status = SPOOL_OK;
+    int64_t to = j->report->to;
+    for (int64_t id = j->report->behind + 1; status == SPOOL_OK && id <= to;) {
+        int64_t lo = id;
+        while (id <= to && !get_bit(j, id)) {
+            id++;
+        }
+        if (id > lo) {
+            status = db_run(db, err, STATEMENT_LOST_PUT, "iiit", lo, id - 1,
+                            outbox_now(j->box),
+                            "not readable in the file that was set aside");
+            j->report->lost += id - lo;
+            tell_range(db, j, RECOVER_LOST, NULL, lo, id - 1);
+        }
+        id += id <= to;
+    }
+    return status;
+}
+
+/* One lane of a destination, being tiled anew. */
+struct lane {
+    const struct destination *d;
+    struct membership members;
+    int64_t cursor; /* cut up to here, as far as it is known; 0: unknown */
+    int64_t to;
+};
+
+static enum spool_status put_tile(struct db *db, struct job *j,
+                                  const struct lane *l, struct tile *t,
+                                  struct spool_error *err)
+{
+    int64_t events = t->events, passed = t->passed;
+    enum spool_status status =
+        tile_count(db, &l->members, t->lo, t->hi, &t->events, &t->passed, err);
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    bool same = events == t->events && passed == t->passed;
+    if (t->key[0] == '\0' || (!same && tile_is_waiting(t->state))) {
+        uuid_v7(&j->rng, outbox_now(j->box), t->key); /* its bytes are new */
+    }
+    return tile_insert(db, t, outbox_now(j->box), NULL, NULL, err);
+}
+
+/* The state of an event that no batch is known of. */
+static enum spool_status held_state(struct db *db, int64_t event,
+                                    enum tile_state *state,
+                                    struct spool_error *err)
+{
+    bool row;
+    sqlite3_stmt *s = db_query(db, STATEMENT_HOLD_GET, "i", event);
+    enum spool_status status = db_row(db, s, &row, err);
+    if (status == SPOOL_OK && row) {
+        *state = sqlite3_column_int(s, 0) != 0 ? TILE_DEAD : TILE_HELD;
+        (void)sqlite3_reset(s);
+    }
+    return status;
+}
+
+/* lo..hi is pending again, in tiles of a batch's size; held events are tiles
+ * of their own. */
+static enum spool_status put_gap(struct db *db, struct job *j,
+                                 const struct lane *l, int64_t lo, int64_t hi,
+                                 struct spool_error *err)
+{
+    enum spool_status status = SPOOL_OK;
+    int64_t step = l->d->body == BODY_OBJECT ? 1 : l->d->batch_events;
+    while (status == SPOOL_OK && lo <= hi) {
+        int64_t held = 0;
+        struct tile t = {.destination = l->d->id, .lane = l->members.lane};
+        t.state = TILE_PENDING;
+        t.lo = lo;
+        t.hi = lo + step - 1 < hi ? lo + step - 1 : hi;
+        status = db_number(db, err, 0, &held, STATEMENT_HOLD_NEXT, "i", lo);
+        if (lo <= j->report->behind) { /* dropped, so it was settled */
+            t.hi = hi < j->report->behind ? hi : j->report->behind;
+            t.state = TILE_DELIVERED;
+        } else if (status == SPOOL_OK && held == lo) {
+            t.hi = lo;
+            status = held_state(db, lo, &t.state, err);
+        } else if (held > lo && held <= t.hi) {
+            t.hi = held - 1;
+        }
+        if (status == SPOOL_OK) {
+            status = put_tile(db, j, l, &t, err);
+        }
+        if (status == SPOOL_OK && t.lo <= l->cursor && t.events > 0 &&
+            t.lo > j->report->behind) {
+            j->report->twice += t.events;
+            tell_range(db, j, RECOVER_TWICE, l->d->name, t.lo, t.hi);
+        }
+        lo = t.hi + 1;
+    }
+    return status;
+}
+
+static int by_lo(const void *a, const void *b)
+{
+    const struct tile *x = a, *y = b;
+    return x->lo < y->lo ? -1 : x->lo > y->lo;
+}
+
+static enum spool_status tile_lane(struct db *db, struct job *j, struct lane *l,
+                                   int64_t base, struct spool_error *err)
+{
+    struct tile *tiles;
+    size_t n;
+    int64_t next = base + 1;
+    enum spool_status status = SPOOL_OK;
+    if (!salvage_tiles(j->damaged, l->d->id, l->members.lane, &tiles, &n)) {
+        j->report->state_whole = false;
+        l->cursor = l->cursor > 0 ? l->cursor : l->to;
+    }
+    if (n > 0) {
+        qsort(tiles, n, sizeof *tiles, by_lo);
+    }
+    for (size_t i = 0; status == SPOOL_OK && i < n; i++) {
+        struct tile *t = &tiles[i];
+        if (t->lo < next || t->hi > l->to) {
+            continue; /* read twice, or damaged */
+        }
+        status = put_gap(db, j, l, next, t->lo - 1, err);
+        if (status == SPOOL_OK) {
+            status = put_tile(db, j, l, t, err);
+        }
+        next = t->hi + 1;
+    }
+    free(tiles);
+    if (status == SPOOL_OK) {
+        status = put_gap(db, j, l, next, l->to, err);
+    }
+    return status;
+}
+
+static int64_t ask_damaged(const struct job *j, const char *what, int64_t id,
+                           int64_t missing)
+{
+    char sql[160];
+    (void)snprintf(sql, sizeof sql, "SELECT %s = %lld", what, (long long)id);
+    return salvage_number(j->damaged, sql, missing);
+}
+
+/* A destination that was added since reads from its own base on. */
+static enum spool_status put_destination(struct db *db, struct job *j,
+                                         const struct destination *d,
+                                         struct spool_error *err)
+{
+    int64_t base =
+        ask_damaged(j, "base FROM spool_destination WHERE id", d->id, -1);
+    if (base < 0 || base >= d->base || d->base != j->report->to) {
+        return SPOOL_OK;
+    }
+    enum spool_status status = SPOOL_OK;
+    for (int i = 0; status == SPOOL_OK && i < d->lanes; i++) {
+        struct lane l = {.d = d, .to = j->report->to};
+        char what[96];
+        (void)snprintf(what, sizeof what,
+                       "cursor FROM spool_lane WHERE lane = %d AND destination",
+                       i);
+        l.cursor = ask_damaged(j, what, d->id, l.to);
+        (void)snprintf(what, sizeof what,
+                       "base FROM spool_lane WHERE lane = %d AND destination",
+                       i);
+        int64_t from = ask_damaged(j, what, d->id, base);
+        status = membership_open(&l.members, j->box, d, i, err);
+        if (status == SPOOL_OK) {
+            status = tile_lane(db, j, &l, from, err);
+        }
+        if (status == SPOOL_OK) {
+            status = db_run(db, err, STATEMENT_LANES_BACK, "iii", d->id,
+                            (int64_t)i, from);
+        }
+        membership_close(&l.members);
+    }
+    return status == SPOOL_OK
+               ? db_run(db, err, STATEMENT_DESTINATION_BACK, "ii", d->id, base)
+               : status;
+}
+
+static enum spool_status put_destinations(struct db *db, struct job *j,
+                                          struct spool_error *err)
+{
+    enum spool_status status = SPOOL_OK;
+    int64_t id = 0;
+    while (status == SPOOL_OK) {
+        struct destination d;
+        bool found;
+        status =
+            db_number(db, err, 0, &id, STATEMENT_DESTINATION_NEXT, "i", id);
+        if (status != SPOOL_OK || id == 0) {
+            return status;
+        }
+        status = destination_get(db, id, &found, &d, err);
+        if (status == SPOOL_OK) {
+            status = put_destination(db, j, &d, err);
+        }
+    }
+    return status;
+}
+
+static enum spool_status write_down(struct db *db, struct job *j,
+                                    struct spool_error *err)
+{
+    char detail[SPOOL_ERROR_SIZE];
+    const struct recover_report *r = j->report;
+    (void)snprintf(detail, sizeof detail,
+                   "%s: of events %lld to %lld %lld were put back, %lld are "
+                   "lost, %lld may arrive twice",
+                   j->damaged, (long long)r->behind + 1, (long long)r->to,
+                   (long long)r->readable, (long long)r->lost,
+                   (long long)r->twice);
+    return audit(db, outbox_now(j->box), "recover", NULL, r->readable, detail,
+                 err);
+}
+
+/* The last transaction; a dry run rolls it back. */
+static enum spool_status put_back(struct db *db, void *arg,
+                                  struct spool_error *err)
+{
+    static const char *const tables[] = {"spool_hold", "spool_key",
+                                         "spool_order"};
+    struct job *j = arg;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        bool all = salvage_table(db, j->damaged, tables[i]);
+        j->report->state_whole = j->report->state_whole && all;
+    }
+    enum spool_status status = db_run(db, err, STATEMENT_RECOVER_RANGE, "ii",
+                                      j->report->behind, j->report->to);
+    if (status == SPOOL_OK) {
+        status = look_for_present(db, j, err);
+    }
+    if (status == SPOOL_OK) {
+        status = write_lost(db, j, err);
+    }
+    if (status == SPOOL_OK) {
+        status = put_destinations(db, j, err);
+    }
+    if (status == SPOOL_OK) {
+        status = write_down(db, j, err);
+    }
+    if (status == SPOOL_OK && j->dry) {
+        status = failed(err, SPOOL_TIMEOUT, "only counted");
+    }
+    return status;
+}
+
+/* Up to where the log is still without its rows: the oldest reader that was
+ * not moved back, or the whole of what was given out before. */
+static enum spool_status read_range(struct db *db, void *arg,
+                                    struct spool_error *err)
+{
+    struct job *j = arg;
+    struct recover_report *r = j->report;
+    enum spool_status status =
+        db_number(db, err, 0, &r->to, STATEMENT_RECOVER_TO, "");
+    r->behind =
+        salvage_number(j->damaged, "SELECT dropped_to FROM spool_store", -1);
+    r->state_whole = r->behind >= 0;
+    r->behind = r->behind < 0 ? 0 : r->behind;
+    int64_t done = 0;
+    if (status == SPOOL_OK) {
+        status = db_number(db, err, 0, &done, STATEMENT_RECOVER_DONE, "t",
+                           j->damaged);
+    }
+    r->done_before = done != 0 || r->behind >= r->to;
+    return status;
+}
+
+static enum spool_status run(struct job *j)
+{
+    struct recover_report *r = j->report;
+    if (r->to - r->behind > IDS_MAX) {
+        return failed(j->err, SPOOL_DAMAGED, "%s says it holds %lld events",
+                      j->damaged, (long long)(r->to - r->behind));
+    }
+    j->whole = calloc((size_t)((r->to - r->behind) / 8 + 1), 1);
+    j->cells = calloc(CHUNK_EVENTS, sizeof *j->cells);
+    j->offsets = calloc(CHUNK_EVENTS, sizeof *j->offsets);
+    if (j->whole == NULL || j->cells == NULL || j->offsets == NULL) {
+        return failed(j->err, SPOOL_NO_MEMORY, "out of memory");
+    }
+    enum spool_status status = salvage_rows(j->damaged, take_cell, j, j->err);
+    if (status == SPOOL_OK) {
+        (void)write_out(j);
+        status = j->status;
+    }
+    if (status == SPOOL_OK) {
+        status = outbox_write(j->box, put_back, j, j->err);
+    }
+    return j->dry && status == SPOOL_TIMEOUT ? SPOOL_OK : status;
+}
+
+enum spool_status recover(struct outbox *box, const char *damaged, bool dry,
+                          struct recover_report *report,
+                          struct spool_error *err)
+{
+    struct spool_error why;
+    struct job j = {.box = box,
+                    .damaged = damaged,
+                    .dry = dry,
+                    .report = report,
+                    .err = err != NULL ? err : &why};
+    rng_init(&j.rng);
+    report->readable = report->lost = report->twice = 0;
+    enum spool_status status = outbox_read(box, read_range, &j, j.err);
+    if (status == SPOOL_OK && !report->done_before) {
+        status = run(&j);
+    }
+    free(j.whole);
+    free(j.cells);
+    free(j.offsets);
+    buffer_finish(&j.bytes);
+    return status;
+}

@@ -1,0 +1,298 @@
+/* A damaged outbox: set aside, gone on with, and put back. */
+#define _DEFAULT_SOURCE /* sync_file flags of fcntl */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "outbox/aside.h"
+#include "outbox/recover.h"
+#include "outbox/store.h"
+#include "support/box.h"
+
+#define PAGE 8192
+
+static void overwrite(const char *path, off_t offset, int byte, size_t n)
+{
+    unsigned char *bytes = malloc(n);
+    int fd = open(path, O_WRONLY);
+    memset(bytes, byte, n);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, n, offset), n);
+    assert_int_equal(close(fd), 0);
+    free(bytes);
+}
+
+/* As fixture_put, in one commit. */
+static void put_at_once(struct fixture *f, int n)
+{
+    struct outbox_event *events = calloc((size_t)n, sizeof *events);
+    char(*bodies)[32] = calloc((size_t)n, sizeof *bodies);
+    assert_true(events != NULL && bodies != NULL);
+    for (int i = 0; i < n; i++) {
+        events[i].len =
+            (size_t)snprintf(bodies[i], sizeof bodies[i], "{\"n\":%d}", i + 1);
+        events[i].body = bodies[i];
+    }
+    assert_int_equal(outbox_append(f->box, events, (size_t)n, NULL), SPOOL_OK);
+    free(events);
+    free(bodies);
+}
+
+/* 1000 events of which the first 100 are delivered, all in the database. */
+static void fill(struct fixture *f)
+{
+    struct turn turn;
+    f->box->writer.wal_frames_max = 1;
+    f->d.batch_events = 50;
+    assert_int_equal(destination_set(f->box, &f->d, NULL), SPOOL_OK);
+    put_at_once(f, 1000);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    batch_finish(&turn.batches[0]);
+    outbox_close(f->box);
+    f->box = NULL;
+}
+
+struct told {
+    int64_t lost, first_lost, last_lost, twice;
+    int orders;
+};
+
+static void note_range(void *arg, enum recover_kind kind,
+                       const char *destination, int64_t lo, int64_t hi)
+{
+    struct told *t = arg;
+    if (kind == RECOVER_TWICE) {
+        assert_non_null(destination);
+        t->twice += hi - lo + 1;
+        return;
+    }
+    t->first_lost = t->lost == 0 ? lo : t->first_lost;
+    t->last_lost = hi;
+    t->lost += hi - lo + 1;
+}
+
+static void note_order(void *arg, enum recover_kind kind, const char *number,
+                       int64_t event)
+{
+    struct told *t = arg;
+    (void)kind;
+    (void)number;
+    t->orders += event > 0;
+}
+
+static struct recover_report put_back(struct fixture *f, bool dry,
+                                      struct told *told)
+{
+    char file[ASIDE_PATH_SIZE];
+    struct spool_error err = {0};
+    struct recover_report r = {
+        .range = note_range, .order = note_order, .arg = told};
+    *told = (struct told){0};
+    assert_true(aside_newest(f->path, NULL, file));
+    if (recover(f->box, file, dry, &r, &err) != SPOOL_OK) {
+        fail_msg("%s", err.message);
+    }
+    return r;
+}
+
+static int64_t last_id(struct fixture *f)
+{
+    int64_t last;
+    assert_int_equal(inspect_last_id(f->box, &last, NULL), SPOOL_OK);
+    return last;
+}
+
+static void
+a_file_without_a_header_is_set_aside_and_nothing_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    fill(f);
+    overwrite(f->path, 0, 0, PAGE);
+    fixture_open(f, f->now);
+    assert_int_equal(last_id(f), 1000);
+    fixture_put(f, 3);
+    struct recover_report r = put_back(f, true, &told);
+    assert_int_equal(r.readable, 1000);
+    r = put_back(f, false, &told);
+    assert_int_equal(r.readable, 1000);
+    assert_int_equal(r.lost, 0);
+    assert_false(r.state_whole);
+    r = put_back(f, false, &told);
+    assert_true(r.done_before);
+}
+
+static void damage_in_the_schema_page_alone_keeps_the_destinations(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    fill(f);
+    /* The count of cells of the first page: SQLite calls the file damaged as
+     * soon as it reads the schema. */
+    overwrite(f->path, 103, 0xFF, 2);
+    fixture_open(f, f->now);
+    fixture_put(f, 3);
+    struct recover_report r = put_back(f, false, &told);
+    assert_int_equal(r.readable, 1000);
+    assert_int_equal(r.lost, 0);
+}
+
+/* The file's page that holds the cell of an event, by its bytes. */
+static off_t page_of(const char *path, const char *bytes)
+{
+    static char text[4 << 20];
+    int fd = open(path, O_RDONLY);
+    ssize_t n = pread(fd, text, sizeof text, 0);
+    (void)close(fd);
+    for (ssize_t i = 0; i + (ssize_t)strlen(bytes) < n; i++) {
+        if (memcmp(text + i, bytes, strlen(bytes)) == 0) {
+            return i / PAGE * PAGE;
+        }
+    }
+    return -1;
+}
+
+/* Until nothing is left, or the first failure. */
+static enum spool_status deliver_all(struct fixture *f)
+{
+    struct spool_error err = {0};
+    struct take_options hurry = {.hurry = true, .now = true};
+    struct settlement s = {
+        .outcome = OUTCOME_DELIVERED, .code = "", .reason = "", .answer = ""};
+    struct batch in_hand = {0};
+    struct done done = {.batch = &in_hand, .s = &s};
+    struct order order = {.done = &done, .take = &hurry};
+    enum spool_status status;
+    struct turn turn;
+    int64_t uncertain;
+    assert_int_equal(batch_recover(f->box, &uncertain, &err), SPOOL_OK);
+    do {
+        status = batch_turn(f->box, f->d.id, 0, &order, &turn, &err);
+        batch_finish(&in_hand);
+        order.done_n = status == SPOOL_OK ? turn.n : 0;
+        if (order.done_n > 0) {
+            in_hand = turn.batches[0];
+        }
+    } while (order.done_n > 0);
+
+    return status;
+}
+
+/* What verify says is that events are lost, and nothing else. */
+static void look_at_finding(void *arg, const char *sentence)
+{
+    int *others = arg;
+    if (strstr(sentence, "lost") == NULL &&
+        strstr(sentence, "missing") == NULL) {
+        print_error("verify: %s\n", sentence);
+        ++*others;
+    }
+}
+
+static void verify_finds_losses_alone(struct fixture *f)
+{
+    int64_t findings;
+    int others = 0;
+    assert_int_equal(verify(f->box, look_at_finding, &others, &findings, NULL),
+                     SPOOL_OK);
+    assert_true(findings > 0);
+    assert_int_equal(others, 0);
+}
+
+static void a_lost_page_costs_its_events_and_no_others(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    char states[1010];
+    fill(f);
+    off_t page = page_of(f->path, "{\"n\":500}");
+    assert_true(page > 0);
+    overwrite(f->path, page, 0, PAGE);
+    fixture_open(f, f->now);
+    /* Nobody has noticed yet. Cutting gets as far as the page. */
+    assert_int_not_equal(deliver_all(f), SPOOL_OK);
+    fixture_reopen(f);
+    fixture_put(f, 2);
+    struct recover_report r = put_back(f, false, &told);
+    assert_true(told.lost > 0 && told.lost < 1000);
+    assert_int_equal(r.lost, told.lost);
+    assert_int_equal(r.readable, 1000 - told.lost);
+    assert_true(told.first_lost <= 500 && told.last_lost >= 500);
+    (void)fixture_states(f, states, 1002);
+    for (int64_t id = 1; id <= 1002; id++) {
+        bool lost = id >= told.first_lost && id <= told.last_lost;
+        assert_int_equal(states[id - 1] == '-', lost);
+    }
+    assert_int_equal(states[0], 'd');
+    assert_int_equal(states[99], 'd');
+    assert_int_equal(states[998], 'p');
+    verify_finds_losses_alone(f);
+    assert_int_equal(deliver_all(f), SPOOL_OK);
+    (void)fixture_states(f, states, 1002);
+    assert_int_equal(states[998], 'd');
+}
+
+static void whoever_dies_half_way_is_made_up_for(void **state)
+{
+    struct fixture *f = *state;
+    char fresh[200], file[ASIDE_PATH_SIZE];
+    fill(f);
+    overwrite(f->path, 0, 0, PAGE);
+    fixture_open(f, f->now);
+    outbox_close(f->box);
+    assert_true(aside_newest(f->path, NULL, file));
+    /* As if the last rename had not come: */
+    (void)snprintf(fresh, sizeof fresh, "%s-fresh", f->path);
+    char name[300];
+    (void)snprintf(name, sizeof name, "%s-wal", f->path);
+    (void)unlink(name);
+    (void)snprintf(name, sizeof name, "%s-shm", f->path);
+    (void)unlink(name);
+    assert_int_equal(rename(f->path, fresh), 0);
+    fixture_open(f, f->now);
+    assert_int_equal(access(fresh, F_OK), -1);
+    assert_int_equal(last_id(f), 1000);
+}
+
+static void another_programs_file_stays_where_it_is(void **state)
+{
+    struct fixture *f = *state;
+    struct outbox_options options = {.path = f->path};
+    struct outbox *box;
+    struct spool_error err;
+    char file[ASIDE_PATH_SIZE];
+    outbox_close(f->box);
+    f->box = NULL;
+    overwrite(f->path, 0, 'x', 4 * PAGE);
+    char wal[200];
+    (void)snprintf(wal, sizeof wal, "%s-wal", f->path);
+    (void)unlink(wal);
+    assert_int_equal(outbox_open(&options, &box, &err), SPOOL_DAMAGED);
+    assert_false(aside_newest(f->path, NULL, file));
+    assert_int_equal(unlink(f->path), 0);
+    fixture_open(f, f->now);
+}
+
+int main(void)
+{
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_file_without_a_header_is_set_aside_and_nothing_is_lost),
+        TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
+        TEST(a_lost_page_costs_its_events_and_no_others),
+        TEST(whoever_dies_half_way_is_made_up_for),
+        TEST(another_programs_file_stays_where_it_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
