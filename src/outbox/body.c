@@ -114,7 +114,10 @@ static bool look_at_row(void *arg, const struct row *row)
 {
     struct reading *r = arg;
     struct found *f = r->f;
-    if (row->id > f->next_held) { /* that one was another lane's */
+    if (row->id > f->next_held) {
+        /* That one was another lane's, or retention has dropped it: either
+         * way nothing up to it is left to read. */
+        f->hi = f->hi < f->next_held ? f->next_held : f->hi;
         r->stale = true;
         return true;
     }

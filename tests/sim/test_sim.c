@@ -1,0 +1,261 @@
+/* test_sim [--seed N] [--count N] [--one N] [--clocks]
+ *
+ * The outbox and the flusher as they are, in a simulated world: time, chance,
+ * network, store faults and death come from one seed, and after each step all
+ * that can be seen is held against a model that knows nothing of their code.
+ * At the end all faults are over, and it must drain.
+ *
+ * One run in a hundred is made twice and must leave the same trace. Then all
+ * short sequences of operations, then a world whose clocks jump. Planted
+ * mistakes in the same program must be found.
+ *
+ * --one N plays the one run with that seed and says what it found. */
+#define _DEFAULT_SOURCE /* mkdtemp */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim/life.h"
+#include "support/result.h"
+
+#define OPS_A_LIFE  30
+#define CONTROL_MAX 400
+#define SHOWN       5
+
+static struct world the_world;
+static char folder[] = "/dev/shm/spool-sim-XXXXXX";
+
+struct tally {
+    int64_t n, failures, again, differ;
+    struct counts c;
+};
+
+static uint64_t play(const struct life *life, struct tally *t)
+{
+    life_run(&the_world, life);
+    const struct counts *c = &the_world.counts;
+    t->n++;
+    t->c.accepted += c->accepted;
+    t->c.requests += c->requests;
+    t->c.crashes += c->crashes;
+    t->c.store_faults += c->store_faults;
+    t->c.jumps += c->jumps;
+    t->c.ambiguous += c->ambiguous;
+    t->c.refusals += c->refusals;
+    t->c.faults += c->faults;
+    t->c.resends += c->resends;
+    if (the_world.m.failed) {
+        t->failures++;
+    }
+    return the_world.hash;
+}
+
+static struct life life_of(uint64_t seed, bool clocks, enum plant plant)
+{
+    return (struct life){.folder = folder,
+                         .seed = seed,
+                         .plant = plant,
+                         .clocks = clocks,
+                         .n = OPS_A_LIFE,
+                         .hour_ms = 3600000};
+}
+
+static void complain(const struct life *life, const struct tally *t)
+{
+    if (the_world.m.failed && t->failures <= SHOWN) {
+        (void)printf("seed %" PRIu64 "%s: %s\n", life->seed,
+                     life->clocks ? " --clocks" : "", the_world.m.why);
+    }
+}
+
+static void play_many(uint64_t seed, int64_t count, bool clocks,
+                      struct tally *t, uint64_t *hash)
+{
+    for (int64_t i = 0; i < count; i++) {
+        struct life life = life_of(seed + (uint64_t)i, clocks, PLANT_NONE);
+        uint64_t first = play(&life, t);
+        complain(&life, t);
+        *hash = (*hash ^ first) * UINT64_C(1099511628211);
+        if (i % 100 == 0) {
+            struct tally unused = {0};
+            t->again++;
+            if (play(&life, &unused) != first) {
+                t->differ++;
+                (void)printf("seed %" PRIu64
+                             ": another trace the second time\n",
+                             life.seed);
+            }
+        }
+    }
+    t->failures += t->differ;
+}
+
+/* Every sequence of at most `longest` operations. */
+static void play_all(uint64_t seed, int longest, struct tally *t)
+{
+    for (int n = 1; n <= longest; n++) {
+        int64_t all = 1;
+        for (int i = 0; i < n; i++) {
+            all *= OPS;
+        }
+        for (int64_t k = 0; k < all; k++) {
+            enum op ops[8];
+            int64_t rest = k;
+            for (int i = 0; i < n; i++, rest /= OPS) {
+                ops[i] = (enum op)(rest % OPS);
+            }
+            struct life life = life_of(seed + (uint64_t)k, false, PLANT_NONE);
+            life.ops = ops;
+            life.n = n;
+            life.hour_ms = 60000;
+            (void)play(&life, t);
+            if (the_world.m.failed && t->failures <= SHOWN) {
+                (void)printf("operations");
+                for (int i = 0; i < n; i++) {
+                    (void)printf(" %d", ops[i]);
+                }
+                (void)printf(": %s\n", the_world.m.why);
+            }
+        }
+    }
+}
+
+/* How many of the mistakes from..to are found. */
+static int plant_all(uint64_t seed, int from, int to, bool clocks, char *told,
+                     size_t size)
+{
+    int found = 0;
+    told[0] = '\0';
+    for (int p = from; p <= to; p++) {
+        struct tally t = {0};
+        while (t.failures == 0 && t.n < CONTROL_MAX) {
+            struct life life =
+                life_of(seed + (uint64_t)t.n, clocks, (enum plant)p);
+            (void)play(&life, &t);
+        }
+        found += t.failures > 0 ? 1 : 0;
+        if (t.failures == 0) {
+            (void)printf("planted mistake %d was not found\n", p);
+        } else {
+            (void)printf("planted mistake %d, run %d: %s\n", p, (int)t.n,
+                         the_world.m.why);
+        }
+    }
+    (void)snprintf(told, size, "%d of %d planted mistakes found", found,
+                   to - from + 1);
+    return to - from + 1 - found;
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static bool tell(const char *test, const char *what, const struct tally *t,
+                 uint64_t seed, double began, const char *control, bool caught,
+                 uint64_t hash)
+{
+    char figures[512];
+    (void)snprintf(figures, sizeof figures,
+                   "\"accepted\":%" PRId64 ",\"requests\":%" PRId64
+                   ",\"crashes\":%" PRId64 ",\"store_faults\":%" PRId64
+                   ",\"clock_jumps\":%" PRId64 ",\"ambiguous\":%" PRId64
+                   ",\"refusals\":%" PRId64 ",\"faults\":%" PRId64
+                   ",\"same_key_resends\":%" PRId64 ",\"run_again\":%" PRId64
+                   ",\"trace\":\"%016" PRIx64 "\"",
+                   t->c.accepted, t->c.requests, t->c.crashes,
+                   t->c.store_faults, t->c.jumps, t->c.ambiguous, t->c.refusals,
+                   t->c.faults, t->c.resends, t->again, hash);
+    struct result r = {.test = test,
+                       .what = what,
+                       .n = t->n,
+                       .failures = t->failures,
+                       .seed = seed,
+                       .folder = folder,
+                       .control = control,
+                       .caught = caught,
+                       .seconds = seconds() - began,
+                       .figures = figures};
+    bool fired = t->c.crashes > 0 && t->c.ambiguous > 0;
+    if (!fired) {
+        (void)printf("%s: no fault was injected\n", test);
+    }
+    return result_tell(&r) && fired;
+}
+
+static int play_one(uint64_t seed, bool clocks)
+{
+    struct tally t = {0};
+    struct life life = life_of(seed, clocks, PLANT_NONE);
+    uint64_t hash = play(&life, &t);
+    (void)printf("seed %" PRIu64 " trace %016" PRIx64 ": %s\n", seed, hash,
+                 the_world.m.failed ? the_world.m.why : "holds");
+    return t.failures > 0 ? 1 : 0;
+}
+
+static bool play_everything(uint64_t seed, int64_t count, bool full)
+{
+    struct tally drawn = {0}, all = {0}, clocks = {0};
+    char told[64];
+    uint64_t hash = 0, clock_hash = 0;
+    double began = seconds();
+    play_many(seed, count, false, &drawn, &hash);
+    int missed =
+        plant_all(seed, PLANT_SETTLES, PLANT_REKEYS, false, told, sizeof told);
+    bool good = tell("simulation",
+                     "lives of an hour with faults from one seed, held against "
+                     "a model after each step, then drained",
+                     &drawn, seed, began, told, missed == 0, hash);
+    began = seconds();
+    play_all(seed, full ? 4 : 2, &all);
+    good = tell("simulation-all",
+                "every sequence of a few of twelve operations, against the "
+                "same model",
+                &all, seed, began, told, missed == 0, 0) &&
+           good;
+    began = seconds();
+    play_many(seed, full ? 10000 : count / 2, true, &clocks, &clock_hash);
+    missed = plant_all(seed, PLANT_WALL_CLOCK, PLANT_WALL_CLOCK, true, told,
+                       sizeof told);
+    return tell("clocks",
+                "lives in which the clocks jump by up to 30 years and stand "
+                "still: no stall, no stampede, no other order",
+                &clocks, seed, began, told, missed == 0, clock_hash) &&
+           good;
+}
+
+int main(int argc, char **argv)
+{
+    const char *env = getenv("SPOOL_TEST_FULL");
+    bool full = env != NULL && strcmp(env, "1") == 0;
+    bool clocks = false, one = false, good;
+    uint64_t seed = 1;
+    int64_t count = full ? 100000 : 150;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--clocks") == 0) {
+            clocks = true;
+        } else if (i + 1 < argc && strcmp(argv[i], "--count") == 0) {
+            count = strtoll(argv[++i], NULL, 10);
+        } else if (i + 1 < argc && strncmp(argv[i], "--", 2) == 0) {
+            one = strcmp(argv[i], "--one") == 0;
+            seed = strtoull(argv[++i], NULL, 10);
+        }
+    }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    the_world.requests = calloc(REQUESTS_MAX, sizeof *the_world.requests);
+    if (the_world.requests == NULL || mkdtemp(folder) == NULL) {
+        perror(folder);
+        return 1;
+    }
+    (void)printf("seed %" PRIu64 "\n", seed);
+    good =
+        one ? play_one(seed, clocks) == 0 : play_everything(seed, count, full);
+    free(the_world.requests);
+    (void)rmdir(folder);
+    return good ? 0 : 1;
+}
