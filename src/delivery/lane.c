@@ -324,7 +324,9 @@ static int64_t wait_for(struct lane *lane, int64_t wall)
 {
     const struct clock *clock = outbox_clock(lane->f->options.box);
     int64_t mono = clock_mono_ms(clock);
-    if (lane->waits_until != wall) {
+    /* A turn that knew the time to be over and took nothing waits for what
+     * only the wall clock ends, the end of a hold: not over and over. */
+    if (lane->waits_until != wall || lane->take.now) {
         int64_t wait = wall - clock_wall_ms(clock);
         wait = wait < 0 ? 0 : wait > WAIT_MAX_MS ? WAIT_MAX_MS : wait;
         lane->waits_until = wall;

@@ -235,7 +235,7 @@ int main(int argc, char **argv)
     bool full = env != NULL && strcmp(env, "1") == 0;
     bool clocks = false, one = false, good;
     uint64_t seed = 1;
-    int64_t count = full ? 100000 : 150;
+    int64_t count = full ? 100000 : 100;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--clocks") == 0) {
             clocks = true;
