@@ -6,8 +6,8 @@
  * At the end all faults are over, and it must drain.
  *
  * One run in a hundred is made twice and must leave the same trace. Then all
- * short sequences of operations, then a world whose clocks jump. Planted
- * mistakes in the same program must be found.
+ * short sequences of operations; with --clocks also a world whose clocks jump.
+ * Planted mistakes in the same program must be found.
  *
  * --one N plays the one run with that seed and says what it found. */
 #define _DEFAULT_SOURCE /* mkdtemp */
@@ -198,7 +198,8 @@ static int play_one(uint64_t seed, bool clocks)
     return t.failures > 0 ? 1 : 0;
 }
 
-static bool play_everything(uint64_t seed, int64_t count, bool full)
+static bool play_everything(uint64_t seed, int64_t count, bool full,
+                            bool with_clocks)
 {
     struct tally drawn = {0}, all = {0}, clocks = {0};
     char told[64];
@@ -218,6 +219,9 @@ static bool play_everything(uint64_t seed, int64_t count, bool full)
                 "same model",
                 &all, seed, began, told, missed == 0, 0) &&
            good;
+    if (!with_clocks) {
+        return good;
+    }
     began = seconds();
     play_many(seed, full ? 10000 : count / 2, true, &clocks, &clock_hash);
     missed = plant_all(seed, PLANT_WALL_CLOCK, PLANT_WALL_CLOCK, true, told,
@@ -235,7 +239,7 @@ int main(int argc, char **argv)
     bool full = env != NULL && strcmp(env, "1") == 0;
     bool clocks = false, one = false, good;
     uint64_t seed = 1;
-    int64_t count = full ? 100000 : 100;
+    int64_t count = full ? 100000 : 60;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--clocks") == 0) {
             clocks = true;
@@ -253,8 +257,8 @@ int main(int argc, char **argv)
         return 1;
     }
     (void)printf("seed %" PRIu64 "\n", seed);
-    good =
-        one ? play_one(seed, clocks) == 0 : play_everything(seed, count, full);
+    good = one ? play_one(seed, clocks) == 0
+               : play_everything(seed, count, full, clocks);
     free(the_world.requests);
     (void)rmdir(folder);
     return good ? 0 : 1;
