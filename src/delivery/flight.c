@@ -51,6 +51,8 @@ static void land(struct flight *f)
     f->s.unknown_code = f->judgement.unknown_code;
     f->s.code = f->judgement.code;
     f->s.reason = f->judgement.reason;
+    profile_free_secrets(f->secrets);
+    f->secrets = NULL;
     f->s.answer = f->answer;
     f->s.answer_len = strlen(f->answer);
     f->wait_ms = holds ? probe : retry;
@@ -69,6 +71,17 @@ static void land_without_reply(struct flight *f, enum verdict verdict,
     land(f);
 }
 
+/* An unknown code is said back as it came. Our own words stay, with or without
+ * memory for the secrets. */
+static void conceal_judgement(struct flight *f)
+{
+    if (f->secrets != NULL) {
+        struct judgement *j = &f->judgement;
+        profile_conceal(f->secrets, j->code, sizeof j->code);
+        profile_conceal(f->secrets, j->reason, sizeof j->reason);
+    }
+}
+
 static void reply_arrived(void *arg, const struct reply *reply)
 {
     struct flight *f = arg;
@@ -80,6 +93,8 @@ static void reply_arrived(void *arg, const struct reply *reply)
               clock_wall_ms(outbox_clock(f->options->box)), &f->judgement);
     }
     text_clean(f->answer, sizeof f->answer, reply->body, reply->body_len);
+    profile_conceal(f->secrets, f->answer, sizeof f->answer);
+    conceal_judgement(f);
     f->s = (struct settlement){.http = reply->http,
                                .curl = reply->curl,
                                .duration_ms = reply->duration_ms};
@@ -111,6 +126,7 @@ bool flight_start(struct flight *f, const struct flusher_options *options,
     f->rng = rng;
     f->destination = d;
     f->post = NULL;
+    f->secrets = NULL;
     f->sent_at = clock_wall_ms(outbox_clock(options->box));
     f->done = done;
     f->arg = arg;
@@ -119,6 +135,7 @@ bool flight_start(struct flight *f, const struct flusher_options *options,
         status = profile_prepare(profile, d, &f->batch, &request, &err);
     }
     if (status == SPOOL_OK) {
+        f->secrets = profile_secrets(&request);
         struct http_request post = {
             .url = request.url,
             .headers = request.headers,

@@ -19,6 +19,7 @@ struct flight {
     struct rng *rng;
     const struct destination *destination; /* the lane's: as it is now */
     struct http_post *post;
+    char *secrets; /* of the request, not to be kept from an answer */
     int64_t sent_at;
     void (*done)(void *arg);
     void *arg;

@@ -18,6 +18,7 @@ struct own_headers {
     size_t len;
     const char *lines[OWN_HEADERS]; /* into text: do not copy the struct */
     size_t n;
+    size_t open_n; /* so many of them, the first, are in no file */
 };
 
 /* Adds each line that is not empty. where is named in a complaint. SPOOL_MISUSE

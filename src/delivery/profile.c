@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #include "base/error.h"
 #include "delivery/success.h"
 
-#define KEY_SIZE 257
+#define KEY_SIZE PROFILE_KEY_SIZE
 
 /* The guide's path for events. */
 static const char events_path[] = "/add/events/v1.json";
@@ -256,6 +257,7 @@ static enum spool_status read_own(const struct destination *d,
     *own = (struct own_headers){0};
     enum spool_status status =
         own_headers_add(own, d->headers, "--header", err);
+    own->open_n = own->n;
     if (status == SPOOL_OK && d->header_file[0] != '\0') {
         status = own_headers_read(own, d->header_file, err);
     }
@@ -268,8 +270,9 @@ enum spool_status profile_prepare(enum profile profile,
                                   struct profile_request *out,
                                   struct spool_error *err)
 {
-    char key[KEY_SIZE] = "";
+    char *key = out->key;
     enum spool_status status = SPOOL_OK;
+    key[0] = '\0';
     if (d->api_key_file[0] != '\0') {
         status = read_key(d->api_key_file, key, err);
     }
@@ -302,13 +305,97 @@ enum spool_status profile_prepare(enum profile profile,
         out->headers[n++] = out->own.lines[i];
         out->headers[n] = NULL;
     }
-    explicit_bzero(key, sizeof key);
     return status;
 }
 
 void profile_forget(struct profile_request *r)
 {
     explicit_bzero(r, sizeof *r);
+}
+
+#define SECRET_MIN 8
+
+static size_t add_secret(char *out, size_t n, const char *text)
+{
+    size_t len = strlen(text);
+    if (len >= SECRET_MIN) {
+        memcpy(out + n, text, len + 1);
+        n += len + 1;
+    }
+    return n;
+}
+
+static const char *header_value(const char *line)
+{
+    const char *colon = strchr(line, ':');
+    const char *value = colon == NULL ? line : colon + 1;
+    return value + strspn(value, " \t");
+}
+
+char *profile_secrets(const struct profile_request *r)
+{
+    char encoded[3 * KEY_SIZE + 4] = "";
+    char *out = malloc(4 * strlen(r->key) + r->own.len + r->own.n + 3);
+    size_t n = 0;
+    if (out == NULL) {
+        return NULL;
+    }
+    n = add_secret(out, n, r->key);
+    if (add_encoded(encoded, sizeof encoded, r->key) &&
+        strcmp(encoded, r->key) != 0) {
+        n = add_secret(out, n, encoded);
+    }
+    explicit_bzero(encoded, sizeof encoded);
+    for (size_t i = r->own.open_n; i < r->own.n; i++) {
+        n = add_secret(out, n, header_value(r->own.lines[i]));
+    }
+    out[n] = '\0';
+    return out;
+}
+
+void profile_free_secrets(char *secrets)
+{
+    for (char *s = secrets; s != NULL && *s != '\0';) {
+        size_t len = strlen(s);
+        explicit_bzero(s, len);
+        s += len + 1;
+    }
+    free(secrets);
+}
+
+static void conceal_all(const char *secret, size_t len, char *text)
+{
+    for (char *at = text; (at = strstr(at, secret)) != NULL; at += 3) {
+        memcpy(at, "***", 3);
+        memmove(at + 3, at + len, strlen(at + len) + 1);
+    }
+}
+
+/* The rest of it was cut off. */
+static void conceal_beginning(const char *secret, size_t len, char *text)
+{
+    size_t n = strlen(text);
+    for (size_t part = len - 1 < n ? len - 1 : n; part >= 3; part--) {
+        if (memcmp(text + n - part, secret, part) == 0) {
+            memcpy(text + n - part, "***", 4);
+            return;
+        }
+    }
+}
+
+void profile_conceal(const char *secrets, char *text, size_t size)
+{
+    if (secrets == NULL) {
+        text[0] = '\0';
+        return;
+    }
+    bool cut = strlen(text) + 4 >= size; /* a character may be left out */
+    for (const char *s = secrets; *s != '\0'; s += strlen(s) + 1) {
+        conceal_all(s, strlen(s), text);
+        if (cut) {
+            conceal_beginning(s, strlen(s), text);
+        }
+    }
 }
 
 void profile_redact(const char *url, char *out, size_t size)

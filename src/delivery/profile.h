@@ -8,6 +8,7 @@
 #include "outbox/batch.h"
 #include "outbox/destination.h"
 
+#define PROFILE_KEY_SIZE    257
 #define PROFILE_URL_SIZE    2048
 #define PROFILE_HEADER_SIZE 512
 #define PROFILE_HEADERS     7
@@ -15,6 +16,7 @@
 /* A request's address and headers. Holds the key: profile_forget it as soon as
  * the request has been handed on. */
 struct profile_request {
+    char key[PROFILE_KEY_SIZE]; /* as it is in its file; "": none */
     char url[PROFILE_URL_SIZE];
     char text[PROFILE_HEADERS][PROFILE_HEADER_SIZE];
     struct own_headers own;
@@ -52,6 +54,19 @@ enum spool_status profile_prepare(enum profile profile,
 
 /* Overwrites the key. */
 void profile_forget(struct profile_request *r);
+
+/* What of a request an endpoint must not get us to keep by saying it back: its
+ * key, as it is and as it stands in a URL, and the headers' values from a file.
+ * Texts of fewer than eight bytes are left out: they are no secrets, and words
+ * may contain them. The texts one after another, each ended by NUL, an empty
+ * one at the end; the caller's to profile_free_secrets. NULL without memory. */
+char *profile_secrets(const struct profile_request *r);
+void profile_free_secrets(char *secrets); /* overwrites them; NULL: no-op */
+
+/* Puts *** in place of every secret in text (of size bytes), and of a beginning
+ * of one at the end of a text that may have been cut off. Without secrets
+ * (NULL) nothing of the text is left. */
+void profile_conceal(const char *secrets, char *text, size_t size);
 
 /* url with the value of every query member and any user replaced, for people.
  */
