@@ -160,7 +160,7 @@ static size_t keep_files(const struct world *w, struct image *files)
 
 static void put_back(const struct world *w, struct image *files, size_t n)
 {
-    char path[192];
+    char path[1024];
     (void)snprintf(path, sizeof path, "%s-shm", w->path);
     (void)unlink(path);
     for (size_t i = 0; i < n; i++) {
