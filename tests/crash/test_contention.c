@@ -10,7 +10,7 @@
  * and bare SQLite must lose rows: to a crowd of its own, or, when that does not
  * happen in the time, to the race made by hand.
  *
- * Three rounds of two seconds; with SPOOL_TEST_FULL=1 thirty of sixty. */
+ * Three rounds of two seconds; with SPOOL_TEST_FULL=1 thirty of twenty. */
 #define _DEFAULT_SOURCE /* usleep */
 #include <inttypes.h>
 #include <spawn.h>
@@ -378,7 +378,7 @@ static bool parse(int argc, char **argv, struct arguments *a)
     rng_init(&any);
     a->seed = rng_next(&any);
     a->rounds = is_full ? 30 : 3;
-    a->seconds = is_full ? 60 : 2;
+    a->seconds = is_full ? 20 : 2;
     a->crowd_seconds = is_full ? 120 : 3;
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;

@@ -77,5 +77,5 @@ bool result_tell(const struct result *r)
     (void)fputs(line, stdout);
     (void)fflush(stdout);
     append(line);
-    return r->failures == 0 && r->caught;
+    return r->n > 0 && r->failures == 0 && r->caught && r->control[0] != '\0';
 }

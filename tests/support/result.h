@@ -25,7 +25,8 @@ struct result {
 
 /* Prints the line, with the commit, the libraries and the file system added,
  * and appends it to the file that SPOOL_TEST_RESULTS names. Returns whether the
- * test passed: no failures, and the control was caught. */
+ * test passed: something was done, nothing failed, and there was a control that
+ * was caught. */
 bool result_tell(const struct result *r);
 
 #endif
