@@ -115,7 +115,10 @@ static enum spool_status append_events(struct db *db, void *arg,
     for (size_t i = 0; status == SPOOL_OK && i < a->n; i++) {
         status = append_event(db, a, &a->events[i], err);
     }
-    db->told.last = a->last;
+    /* The other jobs of the transaction commit without one that failed. */
+    if (status == SPOOL_OK) {
+        db->told.last = a->last;
+    }
     return status;
 }
 

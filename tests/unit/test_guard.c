@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "outbox/mark.h"
+#include "outbox/store.h"
 #include "support/box.h"
 
 struct words {
@@ -199,6 +200,30 @@ static void an_empty_file_beside_a_mark_is_not_begun_anew(void **state)
     fixture_reopen(f);
 }
 
+/* An append that fails before it wrote leaves a transaction that commits. */
+static void a_put_that_failed_is_not_said_to_be_accepted(void **state)
+{
+    struct fixture *f = *state;
+    struct outbox_event event = {.body = "{}", .len = 2};
+    struct spool_error err;
+    struct words w;
+    int64_t last;
+    fixture_put(f, 3);
+    sqlite3 *handle = f->box->writer.db.handle;
+    assert_int_equal(
+        sqlite3_exec(handle,
+                     "CREATE TEMP TRIGGER refuse BEFORE INSERT ON spool_event "
+                     "BEGIN SELECT raise(ABORT, 'no'); END",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_not_equal(outbox_append(f->box, &event, 1, &err), SPOOL_OK);
+    fixture_reopen(f);
+    assert_int_equal(findings(f, &w), 0);
+    assert_int_equal(inspect_last_id(f->box, &last, &err), SPOOL_OK);
+    assert_int_equal(last, 3);
+    fixture_put(f, 1);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -210,6 +235,7 @@ int main(void)
         TEST(the_mark_keeps_the_greatest_of_its_writers),
         TEST(a_torn_write_leaves_the_one_before),
         TEST(an_empty_file_beside_a_mark_is_not_begun_anew),
+        TEST(a_put_that_failed_is_not_said_to_be_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
