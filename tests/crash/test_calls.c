@@ -1,0 +1,545 @@
+/* test_calls [--seed N] [--points N]
+ *
+ * The real programs, killed at every call that changes a file, makes it last,
+ * or talks (strike.h): each command of a spool's life, and the upgrade of a
+ * file of the first release. Some are killed a second time, in the command that
+ * finds what the first kill left. Then the life goes on; what was acknowledged
+ * arrives, and nothing else does.
+ *
+ * Controls in the same run: a flusher that believes a batch delivered before
+ * the answer loses events; an upgrade without a transaction stops half-way.
+ *
+ * Some points, begun by chance; with SPOOL_TEST_FULL=1 all of them, each once
+ * alone and once with a second kill. */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/random.h"
+#include "crash/first_release.h"
+#include "crash/strike.h"
+#include "integration/sandbox_child.h"
+#include "spool/handle.h"
+#include "support/box.h"
+#include "support/checker.h"
+#include "support/result.h"
+
+#define POINTS_QUICK  6 /* about, and a third as many upgrades */
+#define CONTROL_FIRST 2 /* at the first call nothing can be wrong yet */
+#define CONTROL_LAST  8
+#define EVENTS        5
+#define WORDS_MAX     24
+#define HANG_S        30
+
+/* A command of a life; UPGRADE is an init of a file of the first release. */
+enum step { END, MAKE, ADD, PUT, FLUSH, REPLAY, PURGE, UPGRADE, STEPS };
+
+static const char *const step_names[STEPS] = {
+    [END] = "end",     [MAKE] = "init",      [ADD] = "add",
+    [PUT] = "put",     [FLUSH] = "flush",    [REPLAY] = "replay",
+    [PURGE] = "purge", [UPGRADE] = "upgrade"};
+
+/* What comes before a command that is struck, so that it has much to do. */
+static const enum step before[STEPS][6] = {
+    [ADD] = {MAKE},
+    [PUT] = {MAKE, ADD},
+    [FLUSH] = {MAKE, ADD, PUT},
+    [REPLAY] = {MAKE, ADD, PUT, FLUSH},
+    [PURGE] = {MAKE, ADD, PUT},
+    [UPGRADE] = {MAKE, ADD, PUT, FLUSH, PUT},
+};
+
+/* What comes after it, beginning with the same once more. */
+static const enum step after[STEPS][5] = {
+    [MAKE] = {MAKE, ADD, PUT, FLUSH},
+    [ADD] = {ADD, PUT, FLUSH},
+    [PUT] = {PUT, FLUSH},
+    [FLUSH] = {FLUSH},
+    [REPLAY] = {REPLAY, FLUSH},
+    [PURGE] = {PURGE, PUT, FLUSH},
+    [UPGRADE] = {UPGRADE, FLUSH},
+};
+
+static const struct strike none;
+
+struct life {
+    char folder[64];
+    char path[96], log[96], key[96], events[96], ids[96], trace[96], url[64];
+    struct sandbox_child sandbox;
+    struct checker *checker;
+    struct first_release first;
+    char bodies[EVENTS][256];
+    int puts; /* so far, for marks of their own */
+    long wrong;
+    char why[1200]; /* the first of them */
+};
+
+static void find(struct life *l, const char *what)
+{
+    if (l->wrong++ == 0) {
+        (void)snprintf(l->why, sizeof l->why, "%s", what);
+    }
+}
+
+static void give_up(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static double seconds_since(const struct timespec *from)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - from->tv_sec) +
+           (double)(now.tv_nsec - from->tv_nsec) / 1e9;
+}
+
+/* ---- a life ---- */
+
+static void write_events(struct life *l)
+{
+    static const char *const users[EVENTS] = {"u1", "u2", "culprit", "u1",
+                                              "u3"};
+    FILE *file = fopen(l->events, "we");
+    l->puts++;
+    for (int i = 0; i < EVENTS; i++) {
+        (void)snprintf(l->bodies[i], sizeof l->bodies[i],
+                       "{\"name\":\"PAGE_VIEW\",\"userId\":\"%s\","
+                       "\"sessionId\":\"s\",\"mark\":\"~%s.%d-%d~\"}",
+                       users[i], users[i], l->puts, i);
+        checker_attempt(l->checker, l->bodies[i], strlen(l->bodies[i]));
+        if (file == NULL || fprintf(file, "%s\n", l->bodies[i]) < 0) {
+            give_up(l->events);
+        }
+    }
+    if (fclose(file) != 0) {
+        give_up(l->events);
+    }
+}
+
+/* A line that breaks off was not told. */
+static void read_ids(struct life *l)
+{
+    char line[64], mark[64];
+    FILE *file = fopen(l->ids, "re");
+    for (int i = 0;
+         file != NULL && i < EVENTS && fgets(line, sizeof line, file) != NULL &&
+         strchr(line, '\n') != NULL;
+         i++) {
+        if (checker_mark(l->bodies[i], strlen(l->bodies[i]), mark,
+                         sizeof mark)) {
+            checker_answer(l->checker, mark, CHECKER_ACCEPTED,
+                           strtoll(line, NULL, 10));
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+}
+
+/* count: counts the calls; NULL: strikes. True when the strike killed. */
+static bool take_step(struct life *l, enum step step, const struct strike *s,
+                      long *count)
+{
+#define CTL SPOOLCTL, "-q", "-s", l->path
+    const char *const words[STEPS][WORDS_MAX] = {
+        [MAKE] = {CTL, "init"},
+        [ADD] = {CTL, "destination", "add", "shop", "--url", l->url,
+                 "--api-key-file", l->key, "--backoff-ms", "5:20",
+                 "--batch-events", "2", "--spread", "0"},
+        [PUT] = {CTL, "put", "--check-off", l->events},
+        [FLUSH] = {CTL, "flush", "--timeout", "20s"},
+        [REPLAY] = {CTL, "replay", "--state", "dead", "--yes"},
+        [PURGE] = {CTL, "purge", "--state", "pending", "--yes"},
+        [UPGRADE] = {CTL, "init"},
+    };
+#undef CTL
+    bool killed = false;
+    int code = 0;
+    if (step == PUT) {
+        write_events(l);
+    } else if (step == REPLAY) {
+        sandbox_child_set_faults(&l->sandbox, "");
+    }
+    if (count != NULL) {
+        strike_count(words[step], l->ids, l->trace, count);
+    } else {
+        killed = strike_run(s, words[step], l->ids, HANG_S, &code);
+    }
+    if (step == PUT) {
+        read_ids(l);
+    }
+    if (code == 124) {
+        find(l, "a command hangs");
+    }
+    return killed;
+}
+
+static void begin(struct life *l, const char *fault)
+{
+    const char *options[] = {"--log", l->log, "--fault", fault, NULL};
+    *l = (struct life){.checker = checker_create()};
+    fixture_make_folder(l->folder);
+    (void)snprintf(l->path, sizeof l->path, "%s/outbox.db", l->folder);
+    (void)snprintf(l->log, sizeof l->log, "%s/log", l->folder);
+    (void)snprintf(l->key, sizeof l->key, "%s/key", l->folder);
+    (void)snprintf(l->events, sizeof l->events, "%s/events", l->folder);
+    (void)snprintf(l->ids, sizeof l->ids, "%s/ids", l->folder);
+    (void)snprintf(l->trace, sizeof l->trace, "%s/trace", l->folder);
+    FILE *key = fopen(l->key, "we");
+    if (key == NULL || fputs("KEY\n", key) < 0 || fclose(key) != 0) {
+        give_up(l->key);
+    }
+    sandbox_child_start(&l->sandbox, options);
+    (void)snprintf(l->url, sizeof l->url, "http://127.0.0.1:%u",
+                   l->sandbox.port);
+}
+
+static void finish(struct life *l)
+{
+    (void)sandbox_child_stop(&l->sandbox, NULL, 0);
+    checker_destroy(l->checker);
+    fixture_remove_folder(l->folder);
+}
+
+static void verify_found(void *arg, const char *sentence)
+{
+    find(arg, sentence);
+}
+
+static void judge(struct life *l, struct checker_report *r)
+{
+    struct spool *spool = NULL;
+    struct spool_options options;
+    struct destination d;
+    struct spool_error err = {0};
+    int64_t findings = 0;
+    spool_options_default(&options);
+    options.path = l->path;
+    if (spool_open(&options, &spool, &err) != SPOOL_OK ||
+        destination_find(spool_outbox(spool), "shop", &d, &err) != SPOOL_OK ||
+        verify(spool_outbox(spool), verify_found, l, &findings, &err) !=
+            SPOOL_OK) {
+        find(l, err.message);
+    } else {
+        checker_read_log(l->checker, l->log);
+        checker_read_spool(l->checker, spool_outbox(spool), &d);
+        checker_judge(l->checker, r);
+    }
+    if (spool != NULL) {
+        spool_close(spool);
+    }
+}
+
+/* ---- a point ---- */
+
+struct point {
+    enum step step;
+    struct strike first, second;
+};
+
+static void check_upgrade(struct life *l)
+{
+    if (!first_release_is_whole(l->path, &l->first)) {
+        find(l, "the upgrade was left half-way");
+    }
+}
+
+static void go_on(struct life *l, enum step struck)
+{
+    struct checker_report r = {0};
+    char text[1024];
+    for (const enum step *s = after[struck]; *s != END; s++) {
+        (void)take_step(l, *s, &none, NULL);
+        if (*s == UPGRADE) {
+            check_upgrade(l);
+        }
+    }
+    judge(l, &r);
+    if (!checker_report_is_clean(&r) || r.waiting != 0 || r.attempted == 0) {
+        checker_report_print(&r, text, sizeof text);
+        find(l, text);
+    }
+}
+
+/* True when the first kill came; *again tells of the second. */
+static bool play(const struct point *p, bool *again, struct life *l)
+{
+    begin(l, "bad-input-if=culprit");
+    for (const enum step *s = before[p->step]; *s != END; s++) {
+        (void)take_step(l, *s, &none, NULL);
+    }
+    if (p->step == UPGRADE) {
+        first_release_make(l->path, &l->first);
+    }
+    bool killed = take_step(l, p->step, &p->first, NULL);
+    *again =
+        killed && p->second.n > 0 && take_step(l, p->step, &p->second, NULL);
+    if (p->step == UPGRADE) {
+        check_upgrade(l);
+    }
+    if (killed || l->wrong > 0) {
+        go_on(l, p->step);
+    }
+    finish(l);
+    return killed;
+}
+
+/* ---- all points ---- */
+
+struct tally {
+    long points, missed, pairs, wrong;
+    long fired[STEPS];
+    double seconds;
+};
+
+static long calls[STEPS][STRIKE_GROUPS];
+
+/* How many each command makes when nobody kills it. */
+static void count_calls(void)
+{
+    struct life l;
+    begin(&l, "bad-input-if=culprit");
+    for (enum step s = MAKE; s <= REPLAY; s++) {
+        (void)take_step(&l, s, &none, calls[s]);
+    }
+    first_release_make(l.path, &l.first);
+    (void)take_step(&l, UPGRADE, &none, calls[UPGRADE]);
+    (void)take_step(&l, PUT, &none, NULL);
+    (void)take_step(&l, PURGE, &none, calls[PURGE]);
+    finish(&l);
+}
+
+static long sum_of_calls(enum step from, enum step to)
+{
+    long sum = 0;
+    for (enum step s = from; s <= to; s++) {
+        for (int g = 0; g < STRIKE_GROUPS; g++) {
+            sum += calls[s][g];
+        }
+    }
+    return sum;
+}
+
+static bool strike(struct tally *t, const struct point *p)
+{
+    struct life l;
+    bool again = false;
+    bool fired = play(p, &again, &l);
+    t->points += fired;
+    t->missed += !fired;
+    t->pairs += again;
+    t->fired[p->step] += fired;
+    if (l.wrong > 0) {
+        t->wrong++;
+        (void)fprintf(stderr, "%s, call %ld of %s, second %ld of %s: %s\n",
+                      step_names[p->step], p->first.n,
+                      strike_group_name(p->first.group), p->second.n,
+                      strike_group_name(p->second.group), l.why);
+    }
+    return fired;
+}
+
+/* Once alone, once with a second kill; or one of them, as the dice fall. */
+static bool strike_point(struct tally *t, struct rng *rng, struct point *p,
+                         bool both)
+{
+    bool pair = both || rng_upto(rng, 1) == 0;
+    bool fired = (pair && !both) || strike(t, p);
+    if (pair && fired) {
+        p->second.group = (enum strike_group)rng_upto(rng, STRIKE_GROUPS - 1);
+        p->second.n = 1 + (long)rng_upto(rng, 11);
+        fired = strike(t, p);
+    }
+    return fired;
+}
+
+/* All calls, beyond what was counted until the kill no longer comes. */
+static void strike_all(struct tally *t, struct rng *rng, enum step s,
+                       enum strike_group group)
+{
+    bool fired = true;
+    for (long n = 1; n <= calls[s][group] || fired; n++) {
+        struct point p = {s, {group, n}, none};
+        fired = strike_point(t, rng, &p, true);
+    }
+}
+
+/* Every so many-th call. One that was counted, in a longer life, and does not
+ * come in this is replaced by an earlier one. */
+static void strike_some(struct tally *t, struct rng *rng, enum step from,
+                        enum step to, long every)
+{
+    long left = (long)rng_upto(rng, every - 1);
+    for (enum step s = from; s <= to; s++) {
+        for (int g = 0; g < STRIKE_GROUPS; g++) {
+            for (long n = 1; n <= calls[s][g]; n++) {
+                bool fired = left-- > 0;
+                for (long m = n; !fired && m > 0; m /= 2) {
+                    struct point p = {s, {(enum strike_group)g, m}, none};
+                    fired = strike_point(t, rng, &p, false);
+                    left = every - 1;
+                }
+            }
+        }
+    }
+}
+
+static void run(struct tally *t, struct rng *rng, enum step from, enum step to,
+                long points)
+{
+    struct timespec start;
+    long sum = sum_of_calls(from, to);
+    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    (void)printf("%s to %s: %ld calls\n", step_names[from], step_names[to],
+                 sum);
+    (void)fflush(stdout);
+    if (points > 0) {
+        strike_some(t, rng, from, to, sum > points ? sum / points : 1);
+    }
+    for (enum step s = from; s <= to && points == 0; s++) {
+        for (int g = 0; g < STRIKE_GROUPS; g++) {
+            strike_all(t, rng, s, (enum strike_group)g);
+        }
+    }
+    t->seconds = seconds_since(&start);
+}
+
+/* ---- the controls ---- */
+
+/* The endpoint refuses for now, so that nothing arrives before the kill. The
+ * second request of the hasty flusher is sent when the first is settled. */
+static long lose(long *tries)
+{
+    long lost = 0;
+    for (*tries = CONTROL_FIRST - 1; lost == 0 && *tries < CONTROL_LAST;) {
+        struct checker_report r = {0};
+        struct strike s = {STRIKE_SEND, ++*tries};
+        struct life l;
+        int code;
+        begin(&l, "status=503");
+        for (const enum step *step = before[FLUSH]; *step != END; step++) {
+            (void)take_step(&l, *step, &none, NULL);
+        }
+        const char *const words[] = {CRASH_FLUSHER, l.path, "hasty", NULL};
+        bool killed = strike_run(&s, words, l.ids, HANG_S, &code);
+        sandbox_child_set_faults(&l.sandbox, "");
+        (void)take_step(&l, FLUSH, &none, NULL);
+        judge(&l, &r);
+        finish(&l);
+        lost = killed ? r.lost : 0;
+    }
+    return lost;
+}
+
+static bool tear(const char *self, long *tries)
+{
+    bool torn = false;
+    for (*tries = CONTROL_FIRST - 1; !torn && *tries < CONTROL_LAST;) {
+        struct strike s = {STRIKE_SYNC, ++*tries};
+        struct life l;
+        int code;
+        begin(&l, "status=503");
+        (void)take_step(&l, MAKE, &none, NULL);
+        first_release_make(l.path, &l.first);
+        const char *const words[] = {self, "--upgrade-carelessly", l.path,
+                                     NULL};
+        bool killed = strike_run(&s, words, l.ids, HANG_S, &code);
+        torn = killed && !first_release_is_whole(l.path, &l.first);
+        finish(&l);
+    }
+    return torn;
+}
+
+/* ---- the result ---- */
+
+static bool tell_kills(const struct tally *t, uint64_t seed)
+{
+    char figures[512], control[128];
+    long tries;
+    long lost = lose(&tries);
+    int len = snprintf(figures, sizeof figures,
+                       "\"did_not_fire\":%ld,\"killed_again\":%ld", t->missed,
+                       t->pairs);
+    for (enum step s = MAKE; s < UPGRADE; s++) {
+        len += snprintf(figures + len, sizeof figures - (size_t)len,
+                        ",\"%s\":%ld", step_names[s], t->fired[s]);
+    }
+    (void)snprintf(control, sizeof control,
+                   "delivered before the answer: lost %ld when killed at "
+                   "request %ld",
+                   lost, tries);
+    return result_tell(&(struct result){
+        .test = "kill-at-call",
+        .what = "kill -9 of the real programs at the nth call that writes, "
+                "syncs, removes or sends",
+        .n = t->points,
+        .failures = t->wrong,
+        .seed = seed,
+        .folder = "/tmp",
+        .control = control,
+        .caught = lost > 0,
+        .seconds = t->seconds,
+        .figures = figures});
+}
+
+static bool tell_upgrades(const struct tally *t, const char *self,
+                          uint64_t seed)
+{
+    char figures[128], control[128];
+    long tries;
+    bool torn = tear(self, &tries);
+    (void)snprintf(figures, sizeof figures,
+                   "\"did_not_fire\":%ld,\"killed_again\":%ld", t->missed,
+                   t->pairs);
+    (void)snprintf(control, sizeof control,
+                   "without a transaction: %s when killed at sync %ld",
+                   torn ? "half-way" : "whole", tries);
+    return result_tell(&(struct result){
+        .test = "migration",
+        .what = "kill -9 of the upgrade of a first release's file at the nth "
+                "call that writes, syncs, removes or sends",
+        .n = t->points,
+        .failures = t->wrong,
+        .seed = seed,
+        .folder = "/tmp",
+        .control = control,
+        .caught = torn,
+        .seconds = t->seconds,
+        .figures = figures});
+}
+
+int main(int argc, char **argv)
+{
+    const char *full = getenv("SPOOL_TEST_FULL");
+    bool all = full != NULL && strcmp(full, "1") == 0;
+    struct tally kills = {0}, upgrades = {0};
+    struct rng rng;
+    rng_init(&rng);
+    uint64_t seed = rng_next(&rng);
+    long points = all ? 0 : POINTS_QUICK;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--seed") == 0) {
+            seed = strtoull(argv[i + 1], NULL, 0);
+        } else if (strcmp(argv[i], "--points") == 0) {
+            points = strtol(argv[i + 1], NULL, 10);
+        } else if (strcmp(argv[i], "--upgrade-carelessly") == 0) {
+            first_release_upgrade_carelessly(argv[i + 1]);
+            return 0;
+        }
+    }
+    (void)printf("seed %" PRIu64 "\n", seed);
+    /* The leak checker wants to trace the program as well, and cannot. */
+    (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+    rng.state = seed;
+    count_calls();
+    run(&kills, &rng, MAKE, PURGE, points);
+    run(&upgrades, &rng, UPGRADE, UPGRADE, (points + 2) / 3);
+    bool passed = tell_kills(&kills, seed);
+    return tell_upgrades(&upgrades, argv[0], seed) && passed ? 0 : 1;
+}
