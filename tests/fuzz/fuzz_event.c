@@ -18,9 +18,11 @@ static void check_inside(const struct input *in, struct json_text text)
          (text.at > in->json && text.at + text.len < in->json + in->len));
 }
 
-static void check_facts(const struct input *in, const struct event_facts *f)
+static void check_facts(const struct input *in, enum event_mode mode,
+                        const struct event_facts *f)
 {
-    MUST(f->name.len > 0 && f->user_id.len > 0 && f->session_id.len > 0);
+    MUST(mode == EVENT_JSON ||
+         (f->name.len > 0 && f->user_id.len > 0 && f->session_id.len > 0));
     MUST(f->part <= 0x7FFFFFFF);
     MUST(f->key.at == NULL || f->class == EVENT_PURCHASE);
     check_inside(in, f->name);
@@ -60,7 +62,7 @@ static bool passes(struct input *in, enum event_mode mode)
         event_check_at(&checks, in->json, in->len, &facts, &finding, &end);
     if (at == SPOOL_OK) {
         MUST(end <= in->len);
-        check_facts(in, &facts);
+        check_facts(in, mode, &facts);
     } else {
         check_finding(&finding, in->len);
         MUST(in->warnings == 0);
@@ -85,11 +87,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool relaxed = passes(&in, EVENT_RELAXED);
     bool unwarned = in.warnings == 0;
     bool off = passes(&in, EVENT_OFF);
+    bool json = passes(&in, EVENT_JSON);
     MUST(!strict || relaxed);
     MUST(!relaxed || off);
+    MUST(!off || json);
     MUST(!relaxed || strict || !unwarned);
     struct event_facts facts;
-    MUST(event_read(in.json, in.len, &facts) == off);
+    MUST(event_read(in.json, in.len, &facts) == json);
     if (filter_takes(filter, in.json, in.len) && off) {
         MUST(facts.class == EVENT_PURCHASE);
     }
