@@ -131,7 +131,10 @@ static bool look_at_row(void *arg, const struct row *row)
         f->passed++;
         f->full = r->limited && f->passed >= FOREIGN_MAX;
     } else if (r->limited && row->id == f->next_held) {
+        /* Alone in its tile, by whose first id it is released: rows before it
+         * may be gone. */
         f->held = row->id;
+        f->hi = row->id - 1;
         return true;
     } else {
         return take_row(r, row);

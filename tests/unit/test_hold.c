@@ -3,9 +3,11 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "outbox/store.h"
 #include "support/box.h"
 
 #define MINUTE ((int64_t)60000)
@@ -21,6 +23,13 @@ static void put(struct fixture *f, uint32_t part, bool holds, bool opens)
     if (outbox_append(f->box, &e, 1, &err) != SPOOL_OK) {
         fail_msg("%s", err.message);
     }
+}
+
+static void quarantine(struct fixture *f, uint32_t part)
+{
+    struct outbox_event e = {
+        .body = "{", .len = 1, .part = part, .quarantine = "no end"};
+    assert_int_equal(outbox_append(f->box, &e, 1, NULL), SPOOL_OK);
 }
 
 static void expect(struct fixture *f, size_t n, const char *want)
@@ -155,8 +164,7 @@ static void a_quarantined_event_is_dead_until_it_is_replayed(void **state)
     static const struct event_range dead = {.states = 1U << EVENT_DEAD};
     char states[8] = "---";
     put(f, 1, false, false);
-    struct outbox_event e = {.body = "{", .len = 1, .quarantine = "no end"};
-    assert_int_equal(outbox_append(f->box, &e, 1, &err), SPOOL_OK);
+    quarantine(f, 0);
     put(f, 1, false, true); /* a page lets nothing of it go */
     expect(f, 3, "pxp");
     assert_int_equal(
@@ -181,6 +189,103 @@ static void a_quarantined_event_is_dead_until_it_is_replayed(void **state)
     expect(f, 3, "ddd");
 }
 
+static void a_purge_behind_it_leaves_it_what_it_is(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct turn turn;
+    static const int64_t second[] = {2}, fifth[] = {5};
+    static const struct event_range dead = {.states = 1U << EVENT_DEAD};
+    char states[8] = "------";
+    put(f, 1, false, false);
+    quarantine(f, 1);
+    put(f, 1, true, false);
+    put(f, 2, false, false);
+    put(f, 1, false, false);
+    put(f, 1, true, false);
+    expect(f, 6, "pxhpph");
+    assert_int_equal(
+        operate_purge(f->box, &f->d, fifth, 1, "a test", &op, &err), SPOOL_OK);
+    assert_int_equal(op.changed, 1);
+    expect(f, 6, "pxhpgh");
+    assert_int_equal(
+        inspect_events(f->box, &f->d, &dead, note_reason, states, &err),
+        SPOOL_OK);
+    assert_string_equal(states, "-i----");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].hi, 1);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].hi, 4);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect(f, 6, "dxhdgh");
+    assert_int_equal(
+        operate_replay(f->box, &f->d, second, 1, "a test", &op, &err),
+        SPOOL_OK);
+    f->now += 30 * MINUTE;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].lo, 2);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect(f, 6, "ddddgd");
+}
+
+/* As retention left it behind once. */
+static enum spool_status drop_first(struct db *db, void *arg,
+                                    struct spool_error *err)
+{
+    (void)arg;
+    return db_exec(db,
+                   "DELETE FROM spool_event WHERE id = 1;"
+                   "UPDATE spool_store SET dropped_to = 1",
+                   err);
+}
+
+static void a_hold_without_its_event_stops_no_other_lane(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct turn turn;
+    static const int64_t first[] = {1};
+    f->d.lanes = 2;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    quarantine(f, 1);
+    assert_int_equal(
+        operate_purge(f->box, &f->d, first, 1, "a test", &op, &err), SPOOL_OK);
+    assert_int_equal(outbox_write(f->box, drop_first, NULL, &err), SPOOL_OK);
+    put(f, 0, false, false);
+    (void)alarm(60); /* it looked for the row for ever */
+    fixture_take(f, &turn, TAKEN_BATCH);
+    (void)alarm(0);
+    assert_int_equal(turn.batches[0].n, 1);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+}
+
+static void it_ends_where_the_rows_before_it_are_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct turn turn;
+    static const int64_t first[] = {1};
+    f->d.lanes = 2;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    put(f, 1, false, false);
+    assert_int_equal(
+        operate_purge(f->box, &f->d, first, 1, "a test", &op, &err), SPOOL_OK);
+    assert_int_equal(outbox_write(f->box, drop_first, NULL, &err), SPOOL_OK);
+    put(f, 0, true, false);
+    fixture_take(f, &turn, TAKEN_NOTHING);
+    expect(f, 2, "-h");
+    f->now += 30 * MINUTE;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].lo, 2);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect(f, 2, "-d");
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -193,6 +298,9 @@ int main(void)
         TEST(a_hold_from_a_wrong_clock_ends),
         TEST(an_operator_lets_it_go_or_takes_it_out),
         TEST(a_quarantined_event_is_dead_until_it_is_replayed),
+        TEST(a_purge_behind_it_leaves_it_what_it_is),
+        TEST(a_hold_without_its_event_stops_no_other_lane),
+        TEST(it_ends_where_the_rows_before_it_are_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
