@@ -47,6 +47,9 @@ static enum spool_status drop_events(struct db *db, struct retain_job *j,
     }
     if (status == SPOOL_OK && sqlite3_changes(db->handle) > 0) {
         status = db_run(db, err, STATEMENT_RETAIN_NOTE, "i", hi);
+        if (status == SPOOL_OK) {
+            status = db_run(db, err, STATEMENT_RETAIN_HOLDS, "ii", lo, hi);
+        }
     }
     box->retained_to = hi;
     j->more = true;

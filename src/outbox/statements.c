@@ -305,6 +305,10 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "AND " SETTLED("spool_event"),
     [STATEMENT_RETAIN_NOTE] =
         "UPDATE spool_store SET dropped_to = max(dropped_to, ?1)",
+    /* Of what was purged while it was held or quarantined. */
+    [STATEMENT_RETAIN_HOLDS] =
+        "DELETE FROM spool_hold WHERE event BETWEEN ?1 AND ?2 "
+        "AND NOT EXISTS (SELECT 1 FROM spool_event WHERE id = event)",
     [STATEMENT_RETAIN_NEIGHBOURS] =
         "SELECT a.id, a.events + b.events, a.passed + b.passed, a.key, b.id, "
         "b.hi FROM spool_lane AS l CROSS JOIN spool_batch AS a "

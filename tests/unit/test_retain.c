@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include "outbox/hold.h"
 #include "outbox/retain.h"
+#include "outbox/store.h"
 #include "support/box.h"
 
 #define HOUR ((int64_t)3600 * 1000)
@@ -133,6 +135,33 @@ static void what_waits_or_is_dead_stays(void **state)
     assert_int_equal(turn.batches[0].lo, 5);
     batch_finish(&turn.batches[0]);
     fixture_verify(f);
+}
+
+static enum spool_status first_hold(struct db *db, void *arg,
+                                    struct spool_error *err)
+{
+    return hold_next_event(db, 1, arg, err);
+}
+
+static void what_held_an_event_goes_with_it(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    static const int64_t ids[] = {1, 2};
+    struct outbox_event e[] = {
+        {.body = "{", .len = 1, .quarantine = "no end"},
+        {.body = "{}", .len = 2, .hold_until = f->now + 48 * HOUR},
+        {.body = "{}", .len = 2, .hold_until = f->now + 48 * HOUR}};
+    int64_t held;
+    assert_int_equal(outbox_append(f->box, e, 3, &err), SPOOL_OK);
+    assert_int_equal(operate_purge(f->box, &f->d, ids, 2, "a test", &op, &err),
+                     SPOOL_OK);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 1);
+    assert_int_equal(outbox_read(f->box, first_hold, &held, &err), SPOOL_OK);
+    assert_int_equal(held, 3);
 }
 
 static void every_destination_must_have_it(void **state)
@@ -268,6 +297,7 @@ int main(void)
         TEST(what_is_delivered_goes_after_a_day),
         TEST(ids_go_on_when_the_log_is_empty),
         TEST(what_waits_or_is_dead_stays),
+        TEST(what_held_an_event_goes_with_it),
         TEST(every_destination_must_have_it),
         TEST(a_new_destination_begins_where_the_log_is_whole),
         TEST(a_lane_without_events_keeps_nothing),
