@@ -495,6 +495,36 @@ static void a_clock_that_is_set_neither_parks_nor_hurries_a_retry(void **state)
     }
 }
 
+/* Waits for a hold whose end moves away an hour meanwhile, and counts what the
+ * loop has to do. */
+static void a_hold_that_the_clock_moved_away_is_waited_for(void **state)
+{
+    struct scene s;
+    struct outbox_event e = {.body = "{}", .len = 2};
+    int turns = 0;
+    scene_open(&s, state);
+    s.wall_jump = INT64_C(-3600000);
+    e.hold_until = real_wall(&s.wall_off) + 300;
+    assert_int_equal(outbox_append(s.f->box, &e, 1, NULL), SPOOL_OK);
+    (void)uv_timer_init(&s.loop, &s.jump);
+    (void)uv_timer_init(&s.loop, &s.guard);
+    s.jump.data = &s;
+    (void)uv_timer_start(&s.jump, jump, 50, 0);
+    (void)uv_timer_start(&s.guard, give_up, 900, 0);
+    scene_start(&s, false);
+    while (turns < 200 && uv_is_active((uv_handle_t *)&s.guard)) {
+        (void)uv_run(&s.loop, UV_RUN_ONCE);
+        turns++;
+    }
+    uv_close((uv_handle_t *)&s.jump, NULL);
+    uv_close((uv_handle_t *)&s.guard, NULL);
+    assert_int_equal(s.wall_off, s.wall_jump);
+    scene_close(&s);
+    assert_true(turns < 200);
+    assert_int_equal(s.requests, 0);
+    expect_states(&s, 1, "h");
+}
+
 static void a_rate_is_kept(void **state)
 {
     struct scene s;
@@ -600,6 +630,7 @@ int main(void)
         TEST(a_missing_key_file_holds_and_names_it),
         TEST(other_lanes_are_taken_up_while_it_runs),
         TEST(a_clock_that_is_set_neither_parks_nor_hurries_a_retry),
+        TEST(a_hold_that_the_clock_moved_away_is_waited_for),
         TEST(a_rate_is_kept),
         TEST(a_rate_below_a_batch_makes_smaller_ones),
         TEST(a_start_on_a_backlog_waits_and_a_stop_ends_that),
