@@ -375,7 +375,7 @@ enum spool_status inspect_events(struct outbox *box,
 {
     size_t lanes = d == NULL ? 1 : (size_t)d->lanes;
     struct page p = {.box = box, .d = d, .range = range, .at = range->lo};
-    p.held = calloc(PAGE, sizeof *p.held);
+    p.held = malloc(PAGE * sizeof *p.held);
     p.lanes = calloc(lanes, sizeof *p.lanes);
     enum spool_status status =
         p.held == NULL || p.lanes == NULL
