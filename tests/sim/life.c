@@ -215,7 +215,6 @@ static void operate(struct world *w, bool purge)
             note_replayed(w, place, n);
         }
         w->touched_at[place] = w->request_n;
-        w->m.places[place].cut = w->m.places[place].cut || purge;
     }
     memset(w->fail_row, 0, sizeof w->fail_row);
     loop_notify();

@@ -122,7 +122,7 @@ void model_check_state(struct model *m, size_t place, size_t n,
     } else if (is(state, "uncertain")) {
         good = s->ambiguous > 0;
     } else {
-        good = !e->quarantined || p->cut;
+        good = !e->quarantined && (e->until == 0 || e->may_go);
     }
     if (!good) {
         model_fail(m,

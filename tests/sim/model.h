@@ -44,7 +44,6 @@ struct model_place {
     int64_t id, base;
     int lanes;
     bool filtered;
-    bool cut; /* by an operator: what is set aside waits to be found there */
     struct model_seen seen[MODEL_EVENTS];
 };
 

@@ -158,21 +158,29 @@ static size_t keep_files(const struct world *w, struct image *files)
     return n;
 }
 
-static void put_back(const struct world *w, struct image *files, size_t n)
+/* The files stay the ones they are, as the outbox knows them. */
+static void put_back(const struct world *w, const struct image *files, size_t n,
+                     bool forgets_wal)
 {
     char path[1024];
     (void)snprintf(path, sizeof path, "%s-shm", w->path);
     (void)unlink(path);
     for (size_t i = 0; i < n; i++) {
-        struct image *f = &files[i];
-        bool forgets = w->plant == PLANT_FORGETS && strstr(f->name, "-wal");
+        const struct image *f = &files[i];
+        bool forgets = forgets_wal && strstr(f->name, "-wal");
         (void)snprintf(path, sizeof path, "%s/%s", w->folder, f->name);
         int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         if (fd < 0 || write(fd, f->bytes, forgets ? f->len / 2 : f->len) < 0) {
             abort();
         }
         (void)close(fd);
-        free(f->bytes);
+    }
+}
+
+static void forget(struct image *files, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(files[i].bytes);
     }
 }
 
@@ -190,7 +198,8 @@ void world_crash(struct world *w)
     w->box = NULL;
     w->ghost = false;
     loop_jump(then - loop_now());
-    put_back(w, files, n);
+    put_back(w, files, n, w->plant == PLANT_FORGETS);
+    forget(files, n);
     endpoint_forget(w);
     memset(w->fail_row, 0, sizeof w->fail_row);
     world_box_open(w);
@@ -292,6 +301,7 @@ static void check_place(struct world *w, size_t place)
 
 void world_check(struct world *w)
 {
+    model_clock(&w->m, world_wall(w));
     for (size_t i = 0; i < MODEL_PLACES && !w->m.failed; i++) {
         if (w->m.places[i].there) {
             check_place(w, i);
@@ -303,13 +313,50 @@ void world_check(struct world *w)
 
 /* ---- beginning and end ---- */
 
+/* A spool that was made once: making it costs as much as living in it. */
+static struct {
+    struct image files[FILES_MAX];
+    size_t n;
+} fresh;
+
+static bool is_fresh(const char *name)
+{
+    for (size_t i = 0; i < fresh.n; i++) {
+        if (strcmp(fresh.files[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void empty_folder(const struct world *w)
 {
     DIR *dir = opendir(w->folder);
     for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
-        (void)unlinkat(dirfd(dir), e->d_name, 0);
+        if (!is_fresh(e->d_name)) {
+            (void)unlinkat(dirfd(dir), e->d_name, 0);
+        }
     }
     (void)closedir(dir);
+}
+
+static void make_spool(struct world *w)
+{
+    if (fresh.n == 0) {
+        loop_reset(1);
+        world_box_open(w);
+        outbox_close(w->box);
+        w->box = NULL;
+        fresh.n = keep_files(w, fresh.files);
+    }
+    put_back(w, fresh.files, fresh.n, false);
+}
+
+void world_end(struct world *w)
+{
+    forget(fresh.files, fresh.n);
+    fresh.n = 0;
+    empty_folder(w);
 }
 
 void world_open(struct world *w, const char *folder, uint64_t seed,
@@ -326,6 +373,7 @@ void world_open(struct world *w, const char *folder, uint64_t seed,
     w->clock = (struct clock){wall_ms, mono_ms, w};
     (void)snprintf(w->folder, sizeof w->folder, "%s", folder);
     (void)snprintf(w->path, sizeof w->path, "%s/outbox.db", folder);
+    make_spool(w);
     loop_reset(rng_next(&w->rng));
     world_box_open(w);
     world_flusher_start(w);

@@ -69,6 +69,9 @@ void world_open(struct world *w, const char *folder, uint64_t seed,
                 enum plant plant);
 void world_close(struct world *w);
 
+/* Nothing is left of the worlds that were. */
+void world_end(struct world *w);
+
 void world_note(struct world *w, const void *bytes, size_t n); /* trace */
 int world_draw(struct world *w, int n);                        /* 0..n-1 */
 int64_t world_wall(struct world *w);
