@@ -1,6 +1,7 @@
 #include "crash/first_release.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +147,7 @@ static void copy_file(const char *from, const char *to)
     (void)close(out);
 }
 
-bool first_release_is_whole(const char *path, const struct first_release *f)
+int first_release_version(const char *path, const struct first_release *f)
 {
     static char schema[FIRST_SCHEMA_SIZE];
     char copy[128], wal[128], copy_wal[128], whole[64];
@@ -164,9 +165,11 @@ bool first_release_is_whole(const char *path, const struct first_release *f)
     remove_side(copy, "-wal");
     remove_side(copy, "-shm");
     (void)unlink(copy);
-    return events == f->events && strcmp(whole, "ok") == 0 &&
-           ((version == 1 && strcmp(schema, f->old) == 0) ||
-            (version == migrate_newest() && strcmp(schema, f->new) == 0));
+    bool same = (version == 1 && strcmp(schema, f->old) == 0) ||
+                (version == migrate_newest() && strcmp(schema, f->new) == 0);
+    return same && events == f->events && strcmp(whole, "ok") == 0
+               ? (int)version
+               : 0;
 }
 
 void first_release_upgrade_carelessly(const char *path)

@@ -5,8 +5,6 @@
 #ifndef CRASH_FIRST_RELEASE_H
 #define CRASH_FIRST_RELEASE_H
 
-#include <stdbool.h>
-
 #define FIRST_SCHEMA_SIZE 32768
 
 /* What a file may look like: its objects' SQL, and how many events it holds. */
@@ -20,9 +18,9 @@ struct first_release {
  * open. The mark beside it goes, which there was none of then. */
 void first_release_make(const char *path, struct first_release *f);
 
-/* Looks at a copy, so that the file's next opening is not spared anything.
- * False: it is neither of version 1 nor of the newest, or not whole. */
-bool first_release_is_whole(const char *path, const struct first_release *f);
+/* The file's version, 1 or the newest; 0: it is another, or not whole. Looks at
+ * a copy, so that the file's next opening is not spared anything. */
+int first_release_version(const char *path, const struct first_release *f);
 
 /* The planted mistake: upgrades without a transaction. */
 void first_release_upgrade_carelessly(const char *path);

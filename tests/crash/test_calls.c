@@ -17,34 +17,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/random.h"
-#include "crash/first_release.h"
-#include "crash/strike.h"
-#include "integration/sandbox_child.h"
-#include "spool/handle.h"
-#include "support/box.h"
-#include "support/checker.h"
+#include "crash/story.h"
+#include "outbox/migrate.h"
 #include "support/result.h"
 
-#define POINTS_QUICK  6 /* about, and a third as many upgrades */
+#define POINTS_QUICK  5 /* about, and a third as many upgrades */
 #define CONTROL_FIRST 2 /* at the first call nothing can be wrong yet */
 #define CONTROL_LAST  8
-#define EVENTS        5
-#define WORDS_MAX     24
-#define HANG_S        30
-
-/* A command of a life; UPGRADE is an init of a file of the first release. */
-enum step { END, MAKE, ADD, PUT, FLUSH, REPLAY, PURGE, UPGRADE, STEPS };
-
-static const char *const step_names[STEPS] = {
-    [END] = "end",     [MAKE] = "init",      [ADD] = "add",
-    [PUT] = "put",     [FLUSH] = "flush",    [REPLAY] = "replay",
-    [PURGE] = "purge", [UPGRADE] = "upgrade"};
 
 /* What comes before a command that is struck, so that it has much to do. */
-static const enum step before[STEPS][6] = {
+static const enum story_step before[STEPS][6] = {
     [ADD] = {MAKE},
     [PUT] = {MAKE, ADD},
     [FLUSH] = {MAKE, ADD, PUT},
@@ -54,7 +38,7 @@ static const enum step before[STEPS][6] = {
 };
 
 /* What comes after it, beginning with the same once more. */
-static const enum step after[STEPS][5] = {
+static const enum story_step after[STEPS][5] = {
     [MAKE] = {MAKE, ADD, PUT, FLUSH},
     [ADD] = {ADD, PUT, FLUSH},
     [PUT] = {PUT, FLUSH},
@@ -66,31 +50,6 @@ static const enum step after[STEPS][5] = {
 
 static const struct strike none;
 
-struct life {
-    char folder[64];
-    char path[96], log[96], key[96], events[96], ids[96], trace[96], url[64];
-    struct sandbox_child sandbox;
-    struct checker *checker;
-    struct first_release first;
-    char bodies[EVENTS][256];
-    int puts; /* so far, for marks of their own */
-    long wrong;
-    char why[1200]; /* the first of them */
-};
-
-static void find(struct life *l, const char *what)
-{
-    if (l->wrong++ == 0) {
-        (void)snprintf(l->why, sizeof l->why, "%s", what);
-    }
-}
-
-static void give_up(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
 static double seconds_since(const struct timespec *from)
 {
     struct timespec now;
@@ -99,194 +58,51 @@ static double seconds_since(const struct timespec *from)
            (double)(now.tv_nsec - from->tv_nsec) / 1e9;
 }
 
-/* ---- a life ---- */
-
-static void write_events(struct life *l)
-{
-    static const char *const users[EVENTS] = {"u1", "u2", "culprit", "u1",
-                                              "u3"};
-    FILE *file = fopen(l->events, "we");
-    l->puts++;
-    for (int i = 0; i < EVENTS; i++) {
-        (void)snprintf(l->bodies[i], sizeof l->bodies[i],
-                       "{\"name\":\"PAGE_VIEW\",\"userId\":\"%s\","
-                       "\"sessionId\":\"s\",\"mark\":\"~%s.%d-%d~\"}",
-                       users[i], users[i], l->puts, i);
-        checker_attempt(l->checker, l->bodies[i], strlen(l->bodies[i]));
-        if (file == NULL || fprintf(file, "%s\n", l->bodies[i]) < 0) {
-            give_up(l->events);
-        }
-    }
-    if (fclose(file) != 0) {
-        give_up(l->events);
-    }
-}
-
-/* A line that breaks off was not told. */
-static void read_ids(struct life *l)
-{
-    char line[64], mark[64];
-    FILE *file = fopen(l->ids, "re");
-    for (int i = 0;
-         file != NULL && i < EVENTS && fgets(line, sizeof line, file) != NULL &&
-         strchr(line, '\n') != NULL;
-         i++) {
-        if (checker_mark(l->bodies[i], strlen(l->bodies[i]), mark,
-                         sizeof mark)) {
-            checker_answer(l->checker, mark, CHECKER_ACCEPTED,
-                           strtoll(line, NULL, 10));
-        }
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-}
-
-/* count: counts the calls; NULL: strikes. True when the strike killed. */
-static bool take_step(struct life *l, enum step step, const struct strike *s,
-                      long *count)
-{
-#define CTL SPOOLCTL, "-q", "-s", l->path
-    const char *const words[STEPS][WORDS_MAX] = {
-        [MAKE] = {CTL, "init"},
-        [ADD] = {CTL, "destination", "add", "shop", "--url", l->url,
-                 "--api-key-file", l->key, "--backoff-ms", "5:20",
-                 "--batch-events", "2", "--spread", "0"},
-        [PUT] = {CTL, "put", "--check-off", l->events},
-        [FLUSH] = {CTL, "flush", "--timeout", "20s"},
-        [REPLAY] = {CTL, "replay", "--state", "dead", "--yes"},
-        [PURGE] = {CTL, "purge", "--state", "pending", "--yes"},
-        [UPGRADE] = {CTL, "init"},
-    };
-#undef CTL
-    bool killed = false;
-    int code = 0;
-    if (step == PUT) {
-        write_events(l);
-    } else if (step == REPLAY) {
-        sandbox_child_set_faults(&l->sandbox, "");
-    }
-    if (count != NULL) {
-        strike_count(words[step], l->ids, l->trace, count);
-    } else {
-        killed = strike_run(s, words[step], l->ids, HANG_S, &code);
-    }
-    if (step == PUT) {
-        read_ids(l);
-    }
-    if (code == 124) {
-        find(l, "a command hangs");
-    }
-    return killed;
-}
-
-static void begin(struct life *l, const char *fault)
-{
-    const char *options[] = {"--log", l->log, "--fault", fault, NULL};
-    *l = (struct life){.checker = checker_create()};
-    fixture_make_folder(l->folder);
-    (void)snprintf(l->path, sizeof l->path, "%s/outbox.db", l->folder);
-    (void)snprintf(l->log, sizeof l->log, "%s/log", l->folder);
-    (void)snprintf(l->key, sizeof l->key, "%s/key", l->folder);
-    (void)snprintf(l->events, sizeof l->events, "%s/events", l->folder);
-    (void)snprintf(l->ids, sizeof l->ids, "%s/ids", l->folder);
-    (void)snprintf(l->trace, sizeof l->trace, "%s/trace", l->folder);
-    FILE *key = fopen(l->key, "we");
-    if (key == NULL || fputs("KEY\n", key) < 0 || fclose(key) != 0) {
-        give_up(l->key);
-    }
-    sandbox_child_start(&l->sandbox, options);
-    (void)snprintf(l->url, sizeof l->url, "http://127.0.0.1:%u",
-                   l->sandbox.port);
-}
-
-static void finish(struct life *l)
-{
-    (void)sandbox_child_stop(&l->sandbox, NULL, 0);
-    checker_destroy(l->checker);
-    fixture_remove_folder(l->folder);
-}
-
-static void verify_found(void *arg, const char *sentence)
-{
-    find(arg, sentence);
-}
-
-static void judge(struct life *l, struct checker_report *r)
-{
-    struct spool *spool = NULL;
-    struct spool_options options;
-    struct destination d;
-    struct spool_error err = {0};
-    int64_t findings = 0;
-    spool_options_default(&options);
-    options.path = l->path;
-    if (spool_open(&options, &spool, &err) != SPOOL_OK ||
-        destination_find(spool_outbox(spool), "shop", &d, &err) != SPOOL_OK ||
-        verify(spool_outbox(spool), verify_found, l, &findings, &err) !=
-            SPOOL_OK) {
-        find(l, err.message);
-    } else {
-        checker_read_log(l->checker, l->log);
-        checker_read_spool(l->checker, spool_outbox(spool), &d);
-        checker_judge(l->checker, r);
-    }
-    if (spool != NULL) {
-        spool_close(spool);
-    }
-}
-
 /* ---- a point ---- */
 
 struct point {
-    enum step step;
+    enum story_step step;
     struct strike first, second;
 };
 
-static void check_upgrade(struct life *l)
-{
-    if (!first_release_is_whole(l->path, &l->first)) {
-        find(l, "the upgrade was left half-way");
-    }
-}
-
-static void go_on(struct life *l, enum step struck)
+static void go_on(struct story *l, enum story_step struck)
 {
     struct checker_report r = {0};
     char text[1024];
-    for (const enum step *s = after[struck]; *s != END; s++) {
-        (void)take_step(l, *s, &none, NULL);
-        if (*s == UPGRADE) {
-            check_upgrade(l);
+    for (const enum story_step *s = after[struck]; *s != END; s++) {
+        (void)story_step(l, *s, &none, NULL);
+        if (*s == UPGRADE &&
+            first_release_version(l->path, &l->first) != migrate_newest()) {
+            story_finds(l, "the next opening did not upgrade");
         }
     }
-    judge(l, &r);
+    story_judge(l, &r);
     if (!checker_report_is_clean(&r) || r.waiting != 0 || r.attempted == 0) {
         checker_report_print(&r, text, sizeof text);
-        find(l, text);
+        story_finds(l, text);
     }
 }
 
 /* True when the first kill came; *again tells of the second. */
-static bool play(const struct point *p, bool *again, struct life *l)
+static bool play(const struct point *p, bool *again, struct story *l)
 {
-    begin(l, "bad-input-if=culprit");
-    for (const enum step *s = before[p->step]; *s != END; s++) {
-        (void)take_step(l, *s, &none, NULL);
+    story_begin(l, "bad-input-if=culprit");
+    for (const enum story_step *s = before[p->step]; *s != END; s++) {
+        (void)story_step(l, *s, &none, NULL);
     }
     if (p->step == UPGRADE) {
         first_release_make(l->path, &l->first);
     }
-    bool killed = take_step(l, p->step, &p->first, NULL);
+    bool killed = story_step(l, p->step, &p->first, NULL);
     *again =
-        killed && p->second.n > 0 && take_step(l, p->step, &p->second, NULL);
-    if (p->step == UPGRADE) {
-        check_upgrade(l);
+        killed && p->second.n > 0 && story_step(l, p->step, &p->second, NULL);
+    if (p->step == UPGRADE && first_release_version(l->path, &l->first) == 0) {
+        story_finds(l, "the upgrade was left half-way");
     }
     if (killed || l->wrong > 0) {
         go_on(l, p->step);
     }
-    finish(l);
+    story_finish(l);
     return killed;
 }
 
@@ -303,22 +119,22 @@ static long calls[STEPS][STRIKE_GROUPS];
 /* How many each command makes when nobody kills it. */
 static void count_calls(void)
 {
-    struct life l;
-    begin(&l, "bad-input-if=culprit");
-    for (enum step s = MAKE; s <= REPLAY; s++) {
-        (void)take_step(&l, s, &none, calls[s]);
+    struct story l;
+    story_begin(&l, "bad-input-if=culprit");
+    for (enum story_step s = MAKE; s <= REPLAY; s++) {
+        (void)story_step(&l, s, &none, calls[s]);
     }
     first_release_make(l.path, &l.first);
-    (void)take_step(&l, UPGRADE, &none, calls[UPGRADE]);
-    (void)take_step(&l, PUT, &none, NULL);
-    (void)take_step(&l, PURGE, &none, calls[PURGE]);
-    finish(&l);
+    (void)story_step(&l, UPGRADE, &none, calls[UPGRADE]);
+    (void)story_step(&l, PUT, &none, NULL);
+    (void)story_step(&l, PURGE, &none, calls[PURGE]);
+    story_finish(&l);
 }
 
-static long sum_of_calls(enum step from, enum step to)
+static long sum_of_calls(enum story_step from, enum story_step to)
 {
     long sum = 0;
-    for (enum step s = from; s <= to; s++) {
+    for (enum story_step s = from; s <= to; s++) {
         for (int g = 0; g < STRIKE_GROUPS; g++) {
             sum += calls[s][g];
         }
@@ -328,7 +144,7 @@ static long sum_of_calls(enum step from, enum step to)
 
 static bool strike(struct tally *t, const struct point *p)
 {
-    struct life l;
+    struct story l;
     bool again = false;
     bool fired = play(p, &again, &l);
     t->points += fired;
@@ -338,7 +154,7 @@ static bool strike(struct tally *t, const struct point *p)
     if (l.wrong > 0) {
         t->wrong++;
         (void)fprintf(stderr, "%s, call %ld of %s, second %ld of %s: %s\n",
-                      step_names[p->step], p->first.n,
+                      story_names[p->step], p->first.n,
                       strike_group_name(p->first.group), p->second.n,
                       strike_group_name(p->second.group), l.why);
     }
@@ -360,7 +176,7 @@ static bool strike_point(struct tally *t, struct rng *rng, struct point *p,
 }
 
 /* All calls, beyond what was counted until the kill no longer comes. */
-static void strike_all(struct tally *t, struct rng *rng, enum step s,
+static void strike_all(struct tally *t, struct rng *rng, enum story_step s,
                        enum strike_group group)
 {
     bool fired = true;
@@ -372,11 +188,11 @@ static void strike_all(struct tally *t, struct rng *rng, enum step s,
 
 /* Every so many-th call. One that was counted, in a longer life, and does not
  * come in this is replaced by an earlier one. */
-static void strike_some(struct tally *t, struct rng *rng, enum step from,
-                        enum step to, long every)
+static void strike_some(struct tally *t, struct rng *rng, enum story_step from,
+                        enum story_step to, long every)
 {
     long left = (long)rng_upto(rng, every - 1);
-    for (enum step s = from; s <= to; s++) {
+    for (enum story_step s = from; s <= to; s++) {
         for (int g = 0; g < STRIKE_GROUPS; g++) {
             for (long n = 1; n <= calls[s][g]; n++) {
                 bool fired = left-- > 0;
@@ -390,19 +206,19 @@ static void strike_some(struct tally *t, struct rng *rng, enum step from,
     }
 }
 
-static void run(struct tally *t, struct rng *rng, enum step from, enum step to,
-                long points)
+static void run(struct tally *t, struct rng *rng, enum story_step from,
+                enum story_step to, long points)
 {
     struct timespec start;
     long sum = sum_of_calls(from, to);
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
-    (void)printf("%s to %s: %ld calls\n", step_names[from], step_names[to],
+    (void)printf("%s to %s: %ld calls\n", story_names[from], story_names[to],
                  sum);
     (void)fflush(stdout);
     if (points > 0) {
         strike_some(t, rng, from, to, sum > points ? sum / points : 1);
     }
-    for (enum step s = from; s <= to && points == 0; s++) {
+    for (enum story_step s = from; s <= to && points == 0; s++) {
         for (int g = 0; g < STRIKE_GROUPS; g++) {
             strike_all(t, rng, s, (enum strike_group)g);
         }
@@ -420,18 +236,19 @@ static long lose(long *tries)
     for (*tries = CONTROL_FIRST - 1; lost == 0 && *tries < CONTROL_LAST;) {
         struct checker_report r = {0};
         struct strike s = {STRIKE_SEND, ++*tries};
-        struct life l;
+        struct story l;
         int code;
-        begin(&l, "status=503");
-        for (const enum step *step = before[FLUSH]; *step != END; step++) {
-            (void)take_step(&l, *step, &none, NULL);
+        story_begin(&l, "status=503");
+        for (const enum story_step *step = before[FLUSH]; *step != END;
+             step++) {
+            (void)story_step(&l, *step, &none, NULL);
         }
         const char *const words[] = {CRASH_FLUSHER, l.path, "hasty", NULL};
-        bool killed = strike_run(&s, words, l.ids, HANG_S, &code);
+        bool killed = strike_run(&s, words, l.ids, STORY_HANG_S, &code);
         sandbox_child_set_faults(&l.sandbox, "");
-        (void)take_step(&l, FLUSH, &none, NULL);
-        judge(&l, &r);
-        finish(&l);
+        (void)story_step(&l, FLUSH, &none, NULL);
+        story_judge(&l, &r);
+        story_finish(&l);
         lost = killed ? r.lost : 0;
     }
     return lost;
@@ -442,16 +259,16 @@ static bool tear(const char *self, long *tries)
     bool torn = false;
     for (*tries = CONTROL_FIRST - 1; !torn && *tries < CONTROL_LAST;) {
         struct strike s = {STRIKE_SYNC, ++*tries};
-        struct life l;
+        struct story l;
         int code;
-        begin(&l, "status=503");
-        (void)take_step(&l, MAKE, &none, NULL);
+        story_begin(&l, "status=503");
+        (void)story_step(&l, MAKE, &none, NULL);
         first_release_make(l.path, &l.first);
         const char *const words[] = {self, "--upgrade-carelessly", l.path,
                                      NULL};
-        bool killed = strike_run(&s, words, l.ids, HANG_S, &code);
-        torn = killed && !first_release_is_whole(l.path, &l.first);
-        finish(&l);
+        bool killed = strike_run(&s, words, l.ids, STORY_HANG_S, &code);
+        torn = killed && first_release_version(l.path, &l.first) == 0;
+        story_finish(&l);
     }
     return torn;
 }
@@ -466,9 +283,9 @@ static bool tell_kills(const struct tally *t, uint64_t seed)
     int len = snprintf(figures, sizeof figures,
                        "\"did_not_fire\":%ld,\"killed_again\":%ld", t->missed,
                        t->pairs);
-    for (enum step s = MAKE; s < UPGRADE; s++) {
+    for (enum story_step s = MAKE; s < UPGRADE; s++) {
         len += snprintf(figures + len, sizeof figures - (size_t)len,
-                        ",\"%s\":%ld", step_names[s], t->fired[s]);
+                        ",\"%s\":%ld", story_names[s], t->fired[s]);
     }
     (void)snprintf(control, sizeof control,
                    "delivered before the answer: lost %ld when killed at "

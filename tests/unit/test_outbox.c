@@ -84,15 +84,29 @@ static void opening_what_is_not_there_says_how_to_make_it(void **state)
     assert_int_equal(try_open(path, false, &err), SPOOL_NOT_FOUND);
 }
 
+static size_t read_all(const char *path, char *out, size_t size)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t n = fread(out, 1, size, file);
+    assert_true(n > 0 && n < size);
+    assert_int_equal(fclose(file), 0);
+    return n;
+}
+
 static void a_newer_file_is_refused_and_not_touched(void **state)
 {
+    static char first[1 << 20], then[1 << 20];
     struct fixture *f = *state;
     struct spool_error err;
     outbox_close(f->box);
     f->box = NULL;
     run_sql(f->path, "PRAGMA user_version = 999");
+    size_t n = read_all(f->path, first, sizeof first);
     assert_int_equal(try_open(f->path, true, &err), SPOOL_NEWER);
     assert_non_null(strstr(err.message, "999"));
+    assert_int_equal(read_all(f->path, then, sizeof then), n);
+    assert_memory_equal(then, first, n);
     char sql[64];
     (void)snprintf(sql, sizeof sql, "PRAGMA user_version = %d",
                    migrate_newest());
