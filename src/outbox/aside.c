@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "outbox/db.h"
+#include "outbox/keep.h"
 #include "outbox/migrate.h"
 #include "outbox/salvage.h"
 #include "outbox/site.h"
@@ -106,6 +107,7 @@ static enum spool_status move_files(const char *path, const struct names *n,
 {
     char damaged[ASIDE_PATH_SIZE], wal[ASIDE_PATH_SIZE + 8];
     char damaged_wal[ASIDE_PATH_SIZE + 8], shm[ASIDE_PATH_SIZE + 8];
+    char keep[ASIDE_PATH_SIZE + 16], damaged_keep[ASIDE_PATH_SIZE + 16];
     struct stat st;
     if (stat(n->fresh, &st) != 0) {
         return SPOOL_OK; /* nothing was begun, or all is done */
@@ -122,6 +124,12 @@ static enum spool_status move_files(const char *path, const struct names *n,
         return failed_errno(err, "cannot set the damaged %s aside", wal);
     }
     (void)unlink(shm);
+    keep_name(path, keep, sizeof keep);
+    keep_name(damaged, damaged_keep, sizeof damaged_keep);
+    if (!exists(damaged_keep) && rename(keep, damaged_keep) != 0 &&
+        errno != ENOENT) {
+        return failed_errno(err, "cannot set %s aside", keep);
+    }
     if (rename(n->fresh, path) != 0) {
         return failed_errno(err, "cannot put a fresh outbox in the place of %s",
                             path);
@@ -198,7 +206,9 @@ static enum spool_status fill_fresh(struct db *db, const char *path,
     enum spool_status status =
         db_run(db, err, STATEMENT_STORE_MAKE, "ti", id, now);
     if (status == SPOOL_OK) {
-        salvage_table(db, path, "spool_destination");
+        status = keep_salvage(db, path, now, err);
+    }
+    if (status == SPOOL_OK) {
         (void)snprintf(
             sql, sizeof sql,
             "UPDATE spool_destination SET base = %lld;"

@@ -2,11 +2,12 @@
  * events are never refused for the sake of old ones. What can be read of the
  * old ones is put back later (recover.h).
  *
- *   OUTBOX.damaged-TIME  and its -wal: the damaged file, kept as it was
+ *   OUTBOX.damaged-TIME  and its -wal: the damaged file, kept as it was; and
+ *                        its -destinations (keep.h)
  *   OUTBOX-fresh         a new outbox whose ids go on behind every id that was
  *                        given out, with the destinations of the damaged one
- *                        as far as they can be read; made whole before
- *                        anything is renamed
+ *                        or those of its copy; made whole before anything is
+ *                        renamed
  *   OUTBOX-aside         locked by whoever does it
  *
  * OUTBOX-fresh is the point of no return: whoever opens the outbox and finds

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "outbox/keep.h"
 #include "outbox/relane.h"
 #include "outbox/store.h"
 
@@ -118,6 +119,26 @@ static enum spool_status find_by_name(struct db *db, const char *name,
                   name, len > 0 ? "there are:" : "there is none at all", names);
 }
 
+/* Rows that are put back behind a reader's cursor would never be read. */
+static enum spool_status check_recovered(struct db *db,
+                                         const struct destination *d,
+                                         int64_t dropped,
+                                         struct spool_error *err)
+{
+    bool gone;
+    struct destination lost;
+    enum spool_status status =
+        destination_get(db, KEEP_GONE_ID, &gone, &lost, err);
+    if (status == SPOOL_OK && gone && lost.base > dropped &&
+        d->base < lost.base) {
+        return failed(err, SPOOL_BUSY,
+                      "the outbox was damaged, and its events have not been "
+                      "put back; run spoolctl recover, then add %s",
+                      d->name);
+    }
+    return status;
+}
+
 static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
 {
     const struct change *c = arg;
@@ -148,6 +169,9 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
     }
     d->since = outbox_now(c->box);
     if (status == SPOOL_OK) {
+        status = check_recovered(db, d, dropped, err);
+    }
+    if (status == SPOOL_OK) {
         status = db_run(
             db, err, STATEMENT_DESTINATION_INSERT, "ttttttiiiiiiiii", d->name,
             d->url, d->profile, d->origin, d->api_key_file, d->filter,
@@ -163,7 +187,7 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
         status = db_run(db, err, STATEMENT_LANE_INSERT, "iii", d->id,
                         (int64_t)lane, d->base);
     }
-    return status;
+    return status == SPOOL_OK ? keep_write(db, err) : status;
 }
 
 enum spool_status destination_add(struct outbox *box, struct destination *d,
@@ -231,11 +255,12 @@ static enum spool_status set(struct db *db, void *arg, struct spool_error *err)
     if (status != SPOOL_OK) {
         return status;
     }
-    return db_run(db, err, STATEMENT_DESTINATION_UPDATE, "ittttiiiiii", old.id,
-                  d->url, d->profile, d->origin, d->api_key_file,
-                  (int64_t)d->batch_events, d->batch_bytes, d->batch_age_ms,
-                  d->backoff_base_ms, d->backoff_cap_ms,
-                  (int64_t)d->hold_after);
+    status =
+        db_run(db, err, STATEMENT_DESTINATION_UPDATE, "ittttiiiiii", old.id,
+               d->url, d->profile, d->origin, d->api_key_file,
+               (int64_t)d->batch_events, d->batch_bytes, d->batch_age_ms,
+               d->backoff_base_ms, d->backoff_cap_ms, (int64_t)d->hold_after);
+    return status == SPOOL_OK ? keep_write(db, err) : status;
 }
 
 enum spool_status destination_set(struct outbox *box,
@@ -290,7 +315,7 @@ static enum spool_status remove_it(struct db *db, void *arg,
         status = audit(db, outbox_now(c->box), "destination rm", c->name,
                        c->undelivered, "undelivered events left behind", err);
     }
-    return status;
+    return status == SPOOL_OK ? keep_write(db, err) : status;
 }
 
 enum spool_status destination_remove(struct outbox *box, const char *name,
@@ -370,7 +395,7 @@ static enum spool_status set_state(struct db *db, void *arg,
         status =
             audit(db, d.since, paused ? "pause" : "resume", d.name, 0, "", err);
     }
-    return status;
+    return status == SPOOL_OK ? keep_write(db, err) : status;
 }
 
 enum spool_status destination_pause(struct outbox *box, const char *name,

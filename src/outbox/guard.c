@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "outbox/keep.h"
 #include "outbox/store.h"
 
 struct look {
@@ -16,6 +17,7 @@ struct look {
     struct mark_state mark;
     struct stat file; /* as it lies there */
     int64_t last, epoch;
+    bool gone; /* destinations could not be read any more */
     char home_path[PATH_MAX];
     int64_t home_device, home_inode;
     int64_t lost_lo, lost_hi; /* 0: none */
@@ -45,6 +47,9 @@ static enum spool_status read_store(struct db *db, void *arg,
     bool row;
     enum spool_status status =
         db_number(db, err, 0, &l->last, STATEMENT_LAST_ID, "");
+    if (status == SPOOL_OK) {
+        status = keep_is_gone(db, &l->gone, err);
+    }
     if (status != SPOOL_OK) {
         return status;
     }
@@ -178,6 +183,14 @@ static void tell(struct look *l, bool first)
                "%s is an older copy of itself, as a backup is that was "
                "restored: what was delivered since may be delivered again",
                box->path);
+    }
+    if (l->gone) {
+        notice(box,
+               "the outbox was damaged and its destinations are gone; \"%s\" "
+               "keeps all events for them: run spoolctl recover, add each one "
+               "with spoolctl destination add, then remove it with spoolctl "
+               "destination rm %s",
+               KEEP_GONE, KEEP_GONE);
     }
     if (fault != NULL && !first) {
         notice(box,

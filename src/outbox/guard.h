@@ -19,7 +19,7 @@
 struct outbox;
 struct db;
 
-#define GUARD_NOTICES 4
+#define GUARD_NOTICES 5
 
 struct guard {
     bool is_copy;

@@ -22,6 +22,7 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "outbox/aside.h"
+#include "outbox/keep.h"
 #include "outbox/migrate.h"
 #include "outbox/site.h"
 
@@ -84,7 +85,13 @@ static enum spool_status open_parts(struct outbox *box, struct spool_error *err)
             status = outbox_read(box, read_store_id, box, err);
         }
     }
-    return status == SPOOL_OK ? guard_open(box, err) : status;
+    if (status == SPOOL_OK) {
+        status = guard_open(box, err);
+    }
+    if (status == SPOOL_OK) {
+        keep_make_missing(box);
+    }
+    return status;
 }
 
 static void close_parts(struct outbox *box)

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "outbox/keep.h"
 #include "outbox/salvage.h"
 #include "outbox/store.h"
 
@@ -275,8 +276,7 @@ static enum spool_status put_destination(struct db *db, struct job *j,
                                          const struct destination *d,
                                          struct spool_error *err)
 {
-    int64_t base =
-        ask_damaged(j, "base FROM spool_destination WHERE id", d->id, -1);
+    int64_t base = keep_base(j->damaged, d->id, j->report->behind);
     if (base < 0 || base >= d->base || d->base != j->report->to) {
         return SPOOL_OK;
     }
@@ -367,6 +367,9 @@ static enum spool_status put_back(struct db *db, void *arg,
     }
     if (status == SPOOL_OK) {
         status = write_down(db, j, err);
+    }
+    if (status == SPOOL_OK && !j->dry) {
+        status = keep_write(db, err);
     }
     if (status == SPOOL_OK && j->dry) {
         status = failed(err, SPOOL_TIMEOUT, "only counted");

@@ -129,7 +129,7 @@ void salvage_store_id(const char *path, char out[UUID_SIZE])
 }
 
 /* INSERT for the columns that a row of the damaged table has. */
-static sqlite3_stmt *prepare_copy(struct db *db, const char *table,
+static sqlite3_stmt *prepare_copy(sqlite3 *to, const char *table,
                                   sqlite3_stmt *row)
 {
     char columns[1500] = "", values[300] = "", sql[2000];
@@ -146,13 +146,12 @@ static sqlite3_stmt *prepare_copy(struct db *db, const char *table,
     (void)snprintf(sql, sizeof sql, "INSERT OR IGNORE INTO %s (%s) VALUES (%s)",
                    table, columns, values);
     sqlite3_stmt *s = NULL;
-    (void)sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL);
+    (void)sqlite3_prepare_v2(to, sql, -1, &s, NULL);
     return s;
 }
 
-/* Copies as long as rows can be read; a row that the table's own rules refuse
- * is one that could not be read. */
-static bool copy_rows(struct db *db, const char *table, sqlite3_stmt *from)
+/* A row that the table's own rules refuse is one that could not be read. */
+bool salvage_rows_of(sqlite3 *db, const char *table, sqlite3_stmt *from)
 {
     bool whole = true;
     int rc = sqlite3_step(from);
@@ -180,7 +179,7 @@ bool salvage_table(struct db *db, const char *path, const char *table)
         (void)snprintf(sql, sizeof sql, "SELECT * FROM %s ORDER BY 1 %s", table,
                        orders[i]);
         whole = sqlite3_prepare_v2(handle, sql, -1, &s, NULL) == SQLITE_OK &&
-                copy_rows(db, table, s) && i == 0;
+                salvage_rows_of(db->handle, table, s) && i == 0;
         (void)sqlite3_finalize(s);
     }
     (void)sqlite3_close(handle);

@@ -26,6 +26,10 @@ int64_t salvage_number(const char *path, const char *sql, int64_t missing);
  * checksum of its own is not noticed here. */
 bool salvage_table(struct db *db, const char *path, const char *table);
 
+/* Copies what a query over such a table gives into the table of that name, as
+ * long as rows can be read. False: some could not be. */
+bool salvage_rows_of(sqlite3 *to, const char *table, sqlite3_stmt *from);
+
 /* The tiles of a lane that can be read, in any order; yours to free. False:
  * some could not be read. */
 bool salvage_tiles(const char *path, int64_t destination, int lane,

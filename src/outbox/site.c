@@ -205,12 +205,30 @@ static enum spool_status sync_folder(const char *folder,
     return status;
 }
 
+enum spool_status site_replace(const char *from, const char *to,
+                               struct spool_error *err)
+{
+    char text[PATH_MAX];
+    int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    enum spool_status status = SPOOL_OK;
+    if (fd < 0 || fsync(fd) != 0) {
+        status = failed_errno(err, "cannot sync %s", from);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    if (status == SPOOL_OK && rename(from, to) != 0) {
+        status = failed_errno(err, "cannot rename %s to %s", from, to);
+    }
+    return status == SPOOL_OK ? sync_folder(folder_of(to, text), err) : status;
+}
+
 enum spool_status site_prepare(const char *path, bool create,
                                struct spool_error *err)
 {
     /* A -journal would be rolled back into the file. */
-    static const char *const ends[] = {"",      "-wal",     "-shm",
-                                       "-mark", "-flusher", "-journal"};
+    static const char *const ends[] = {
+        "", "-wal", "-shm", "-mark", "-flusher", "-destinations", "-journal"};
     char text[PATH_MAX], name[NAME_SIZE];
     struct stat folder_st, st;
     const char *folder = folder_of(path, text);

@@ -22,6 +22,11 @@ enum spool_status site_resolve(const char *path, bool create, char **out,
 enum spool_status site_prepare(const char *path, bool create,
                                struct spool_error *err);
 
+/* Puts from, which is whole, in the place of to, which lies in the same folder,
+ * and both the bytes and the name on disk. */
+enum spool_status site_replace(const char *from, const char *to,
+                               struct spool_error *err);
+
 /* The mode of the files beside the outbox: the outbox's own. */
 mode_t site_mode(const char *path);
 

@@ -342,6 +342,13 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "WHERE event BETWEEN ?1 AND ?2 AND delivered_at IS NULL",
     [STATEMENT_DESTINATION_NEXT] =
         "SELECT min(id) FROM spool_destination WHERE id > ?1",
+    [STATEMENT_DESTINATION_STAND_IN] =
+        "INSERT INTO spool_destination (id, name, url, profile, lanes, "
+        "batch_events, batch_bytes, batch_age_ms, backoff_base_ms, "
+        "backoff_cap_ms, hold_after, base, state, reason, since) "
+        "VALUES (?1, ?2, '', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 'paused', "
+        "'it stands for destinations that could not be read any more; it "
+        "keeps the events for them', ?11)",
     [STATEMENT_DESTINATION_BACK] =
         "UPDATE spool_destination SET base = ?2 WHERE id = ?1",
     [STATEMENT_LANES_BACK] =

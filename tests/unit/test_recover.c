@@ -13,7 +13,9 @@
 #include <cmocka.h>
 
 #include "outbox/aside.h"
+#include "outbox/keep.h"
 #include "outbox/recover.h"
+#include "outbox/retain.h"
 #include "outbox/store.h"
 #include "support/box.h"
 
@@ -242,6 +244,80 @@ static void a_lost_page_costs_its_events_and_no_others(void **state)
     assert_int_equal(states[998], 'd');
 }
 
+/* The header, the schema, and the page on which the destination lies. */
+static void destroy_destinations(struct fixture *f)
+{
+    off_t page = page_of(f->path, f->d.url);
+    assert_true(page > 0);
+    overwrite(f->path, page, 0, PAGE);
+    overwrite(f->path, 0, 0, PAGE);
+}
+
+static void
+destinations_come_from_their_copy_when_the_table_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    struct destination d;
+    char states[1010];
+    fill(f);
+    destroy_destinations(f);
+    fixture_open(f, f->now);
+    assert_int_equal(destination_find(f->box, f->d.name, &d, NULL), SPOOL_OK);
+    assert_string_equal(d.url, f->d.url);
+    assert_int_equal(d.batch_events, 50);
+    fixture_put(f, 3);
+    struct recover_report r = put_back(f, false, &told);
+    assert_int_equal(r.readable, 1000);
+    assert_int_equal(deliver_all(f), SPOOL_OK);
+    (void)fixture_states(f, states, 1003);
+    assert_int_equal(strspn(states, "d"), 1003);
+    /* And the copy beside the fresh one is good for the next time. */
+    outbox_close(f->box);
+    f->box = NULL;
+    overwrite(f->path, 0, 0, PAGE);
+    fixture_open(f, f->now + 1000);
+    assert_int_equal(destination_find(f->box, f->d.name, &d, NULL), SPOOL_OK);
+}
+
+static void note_gone(void *arg, const char *sentence)
+{
+    *(bool *)arg |= strstr(sentence, "its destinations are gone") != NULL;
+}
+
+static void events_are_kept_when_no_destination_can_be_read(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    struct destination d, again = f->d;
+    struct sums sums;
+    char keep[200];
+    bool said = false, more = true;
+    struct retention at_once = {.keep_ms = 0, .keep_keys_ms = 0};
+    fill(f);
+    destroy_destinations(f);
+    keep_name(f->path, keep, sizeof keep);
+    assert_int_equal(unlink(keep), 0);
+    fixture_open(f, f->now);
+    outbox_notices(f->box, note_gone, &said);
+    assert_true(said);
+    assert_int_equal(destination_find(f->box, KEEP_GONE, &d, NULL), SPOOL_OK);
+    assert_int_equal(d.state, DESTINATION_PAUSED);
+    again.base = 0;
+    assert_int_equal(destination_add(f->box, &again, NULL), SPOOL_BUSY);
+    struct recover_report r = put_back(f, false, &told);
+    assert_int_equal(r.readable, 1000);
+    again.base = -1;
+    assert_int_equal(destination_add(f->box, &again, NULL), SPOOL_OK);
+    while (more) {
+        assert_int_equal(retain_step(f->box, &at_once, &more, NULL), SPOOL_OK);
+    }
+    assert_int_equal(destination_find(f->box, KEEP_GONE, &d, NULL), SPOOL_OK);
+    assert_int_equal(inspect_sums(f->box, &d, &sums, NULL), SPOOL_OK);
+    assert_int_equal(sums.waiting, 1000);
+    fixture_verify(f);
+}
+
 static void whoever_dies_half_way_is_made_up_for(void **state)
 {
     struct fixture *f = *state;
@@ -291,6 +367,8 @@ int main(void)
         TEST(a_file_without_a_header_is_set_aside_and_nothing_is_lost),
         TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
         TEST(a_lost_page_costs_its_events_and_no_others),
+        TEST(destinations_come_from_their_copy_when_the_table_is_gone),
+        TEST(events_are_kept_when_no_destination_can_be_read),
         TEST(whoever_dies_half_way_is_made_up_for),
         TEST(another_programs_file_stays_where_it_is),
     };
