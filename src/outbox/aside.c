@@ -100,6 +100,63 @@ static bool exists(const char *path)
     return aside_inode(path) != 0;
 }
 
+static void remove_beside(const char *path)
+{
+    static const char *const ends[] = {"-wal", "-shm"};
+    for (int i = 0; i < 2; i++) {
+        char name[ASIDE_PATH_SIZE + 16];
+        (void)snprintf(name, sizeof name, "%s%s", path, ends[i]);
+        (void)unlink(name);
+    }
+}
+
+static void remove_half(const char *half)
+{
+    (void)unlink(half);
+    remove_beside(half);
+}
+
+static enum spool_status checkpoint_all(struct db *db, struct spool_error *err)
+{
+    return sqlite3_wal_checkpoint_v2(db->handle, "main",
+                                     SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                                     NULL) == SQLITE_OK
+               ? SPOOL_OK
+               : db_failed(db, err, "cannot checkpoint");
+}
+
+/* Whoever had the damaged file open may have put events into it while the fresh
+ * one was made. From its rename on nobody is told so any more. */
+static enum spool_status catch_up(const char *path, const char *damaged,
+                                  const char *fresh, struct spool_error *err)
+{
+    struct db db = {0};
+    int64_t behind = 0, last = salvage_last_id(path, damaged);
+    enum spool_status status = db_open(&db, fresh, err);
+    if (status == SPOOL_OK) {
+        status = db_number(&db, err, 0, &behind, STATEMENT_LAST_ID, "");
+    }
+    if (status == SPOOL_OK && last > behind) {
+        char sql[300];
+        (void)snprintf(sql, sizeof sql,
+                       "BEGIN IMMEDIATE;"
+                       "UPDATE spool_destination SET base = %lld;"
+                       "UPDATE spool_lane SET base = %lld, cursor = %lld;"
+                       "UPDATE spool_store SET lost_to = %lld; COMMIT",
+                       (long long)last, (long long)last, (long long)last,
+                       (long long)last);
+        status = db_exec(&db, sql, err);
+    }
+    if (status == SPOOL_OK) {
+        status = checkpoint_all(&db, err); /* also of one who was killed here */
+    }
+    db_close(&db);
+    if (status == SPOOL_OK) {
+        remove_beside(fresh);
+    }
+    return status;
+}
+
 /* Under the lock. Each step is skipped when it was done before; the damaged
  * WAL has gone before the fresh file comes, which it would be applied to. */
 static enum spool_status move_files(const char *path, const struct names *n,
@@ -129,6 +186,10 @@ static enum spool_status move_files(const char *path, const struct names *n,
     if (!exists(damaged_keep) && rename(keep, damaged_keep) != 0 &&
         errno != ENOENT) {
         return failed_errno(err, "cannot set %s aside", keep);
+    }
+    enum spool_status status = catch_up(path, damaged, n->fresh, err);
+    if (status != SPOOL_OK) {
+        return status;
     }
     if (rename(n->fresh, path) != 0) {
         return failed_errno(err, "cannot put a fresh outbox in the place of %s",
@@ -261,23 +322,11 @@ static enum spool_status make_fresh(const char *path, const char *half,
             db_rollback(&db);
         }
     }
-    if (status == SPOOL_OK &&
-        sqlite3_wal_checkpoint_v2(db.handle, "main", SQLITE_CHECKPOINT_TRUNCATE,
-                                  NULL, NULL) != SQLITE_OK) {
-        status = db_failed(&db, err, "cannot checkpoint");
+    if (status == SPOOL_OK) {
+        status = checkpoint_all(&db, err);
     }
     db_close(&db);
     return status;
-}
-
-static void remove_half(const char *half)
-{
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    for (int i = 0; i < 3; i++) {
-        char name[ASIDE_PATH_SIZE + 16];
-        (void)snprintf(name, sizeof name, "%s%s", half, ends[i]);
-        (void)unlink(name);
-    }
 }
 
 static enum spool_status begin(const char *path, const struct names *n,
@@ -286,7 +335,7 @@ static enum spool_status begin(const char *path, const struct names *n,
 {
     char half[ASIDE_PATH_SIZE + 8];
     (void)snprintf(half, sizeof half, "%s-half", n->fresh);
-    int64_t last = salvage_last_id(path);
+    int64_t last = salvage_last_id(path, path);
     enum spool_status status = check_ours(path, last, err);
     if (status != SPOOL_OK) {
         return status;

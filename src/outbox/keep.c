@@ -51,7 +51,8 @@ static enum spool_status write_half(struct db *db, const char *half,
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
                 SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
     sqlite3 *to = NULL;
-    bool done = sqlite3_open_v2(half, &to, flags, NULL) == SQLITE_OK &&
+    /* A plain file, renamed and synced as one, whatever the outbox lies on. */
+    bool done = sqlite3_open_v2(half, &to, flags, "unix") == SQLITE_OK &&
                 copy_into(to, db);
     (void)sqlite3_close(to);
     return done ? SPOOL_OK

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "outbox/aside.h"
 #include "outbox/keep.h"
 #include "outbox/salvage.h"
 #include "outbox/store.h"
@@ -435,6 +436,9 @@ enum spool_status recover(struct outbox *box, const char *damaged, bool dry,
                     .err = err != NULL ? err : &why};
     rng_init(&j.rng);
     report->readable = report->lost = report->twice = 0;
+    if (aside_inode(damaged) == 0) {
+        return failed(err, SPOOL_NOT_FOUND, "there is no file %s", damaged);
+    }
     enum spool_status status = outbox_read(box, read_range, &j, j.err);
     if (status == SPOOL_OK && !report->done_before) {
         status = run(&j);

@@ -34,7 +34,8 @@ struct recover_report {
 };
 
 /* Reads damaged and, unless dry, puts it back. Nobody else may flush meanwhile
- * (lock.h); events may be put. Of several damaged files the newest is first. */
+ * (lock.h); events may be put. SPOOL_NOT_FOUND when there is no such file. Of
+ * several damaged files the newest is first. */
 enum spool_status recover(struct outbox *box, const char *damaged, bool dry,
                           struct recover_report *report,
                           struct spool_error *err);

@@ -96,7 +96,7 @@ int64_t salvage_number(const char *path, const char *sql, int64_t missing)
     return value;
 }
 
-int64_t salvage_last_id(const char *path)
+int64_t salvage_last_id(const char *path, const char *file)
 {
     char mark[4300];
     (void)snprintf(mark, sizeof mark, "%s-mark", path);
@@ -104,9 +104,9 @@ int64_t salvage_last_id(const char *path)
     if (last > 0) {
         return last;
     }
-    (void)salvage_rows(path, keep_greatest, &last, NULL);
+    (void)salvage_rows(file, keep_greatest, &last, NULL);
     int64_t said = salvage_number(
-        path,
+        file,
         "SELECT max(dropped_to, coalesce((SELECT max(id) FROM spool_event), "
         "0)) FROM spool_store",
         0);

@@ -12,8 +12,9 @@
 enum spool_status salvage_rows(const char *path, cell_found *each, void *arg,
                                struct spool_error *err);
 
-/* The last id given out, by the mark beside the outbox, or else by its rows. */
-int64_t salvage_last_id(const char *path);
+/* The last id given out, by the mark beside the outbox at path, or else by the
+ * rows of file, which is the outbox or what was set aside of it. */
+int64_t salvage_last_id(const char *path, const char *file);
 
 /* The store's id; out stays as it is where it cannot be read. */
 void salvage_store_id(const char *path, char out[UUID_SIZE]);

@@ -108,20 +108,30 @@ static enum spool_status check_alive(const struct writer *w,
                   w->db.path);
 }
 
-/* The commit is on disk, but in which file? A rename falls most likely into the
- * middle of it. Then the mark is told: before anybody is, and never before the
- * disk. */
-static enum spool_status confirm(struct writer *w, struct spool_error *why)
+static enum spool_status check_after(struct writer *w, struct spool_error *why)
 {
     struct spool_error moved;
-    if (site_check_again(&w->site, w->db.path, &moved) != SPOOL_OK) {
-        w->ended = SPOOL_MOVED;
-        return failed(why, SPOOL_UNKNOWN,
-                      "what was just put is stored in what was %s: %s",
-                      w->db.path, moved.message);
+    if (site_check_again(&w->site, w->db.path, &moved) == SPOOL_OK) {
+        return SPOOL_OK;
     }
-    mark_note(&w->mark, w->db.told.last, w->db.told.epoch);
-    return SPOOL_OK;
+    w->ended = SPOOL_MOVED;
+    return failed(why, SPOOL_UNKNOWN,
+                  "what was just put is stored in what was %s: %s", w->db.path,
+                  moved.message);
+}
+
+/* The commit is on disk, but in which file? A rename falls most likely into the
+ * middle of it. Then the mark is told: before anybody is, and never before the
+ * disk. Whoever sets the file aside reads the mark behind his rename: what is
+ * in place still when it has been told is known to him. */
+static enum spool_status confirm(struct writer *w, struct spool_error *why)
+{
+    enum spool_status status = check_after(w, why);
+    if (status == SPOOL_OK) {
+        mark_note(&w->mark, w->db.told.last, w->db.told.epoch);
+        status = check_after(w, why);
+    }
+    return status;
 }
 
 /* One transaction. */

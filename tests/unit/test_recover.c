@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -340,6 +341,128 @@ static void whoever_dies_half_way_is_made_up_for(void **state)
     assert_int_equal(last_id(f), 1000);
 }
 
+static void damage_an_event(const char *path)
+{
+    off_t page = page_of(path, "{\"n\":500}");
+    assert_true(page > 0);
+    overwrite(path, page, 0, PAGE);
+}
+
+/* Another process, which sets the outbox aside when it is told to and then
+ * accepts an event in the fresh one. */
+struct other {
+    pid_t pid;
+    int go[2], done[2];
+};
+
+static void other_runs(const struct fixture *f, const struct other *o)
+{
+    char byte;
+    struct outbox *box;
+    struct outbox_options options = {.path = f->path, .clock = &f->clock};
+    struct outbox_event e = {.body = "{\"n\":\"other\"}", .len = 13};
+    bool good = read(o->go[0], &byte, 1) == 1 &&
+                aside_make(f->path, aside_inode(f->path), &f->clock, NULL) ==
+                    SPOOL_OK &&
+                outbox_open(&options, &box, NULL) == SPOOL_OK &&
+                outbox_append(box, &e, 1, NULL) == SPOOL_OK &&
+                write(o->done[1], &e.id, sizeof e.id) == sizeof e.id;
+    _exit(good ? 0 : 1);
+}
+
+static void other_start(const struct fixture *f, struct other *o)
+{
+    assert_int_equal(pipe(o->go), 0);
+    assert_int_equal(pipe(o->done), 0);
+    o->pid = fork();
+    assert_true(o->pid >= 0);
+    if (o->pid == 0) {
+        other_runs(f, o);
+    }
+    (void)close(o->go[0]);
+    (void)close(o->done[1]);
+}
+
+/* The id that the other one was given. */
+static int64_t other_go(struct other *o)
+{
+    int64_t id = 0;
+    int status;
+    assert_int_equal(write(o->go[1], "x", 1), 1);
+    assert_int_equal(read(o->done[0], &id, sizeof id), sizeof id);
+    assert_int_equal(waitpid(o->pid, &status, 0), o->pid);
+    assert_int_equal(status, 0);
+    (void)close(o->go[1]);
+    (void)close(o->done[0]);
+    return id;
+}
+
+struct late {
+    struct other other;
+    int64_t id;
+};
+
+static enum spool_status meanwhile(struct db *db, void *arg,
+                                   struct spool_error *err)
+{
+    struct late *l = arg;
+    l->id = other_go(&l->other);
+    return audit(db, 0, "test", NULL, 0, "late", err);
+}
+
+static void a_commit_into_what_was_set_aside_is_not_confirmed(void **state)
+{
+    struct fixture *f = *state;
+    struct late late = {.id = 0};
+    struct spool_error err;
+    fill(f);
+    damage_an_event(f->path);
+    other_start(f, &late.other);
+    fixture_open(f, f->now);
+    /* In place when the transaction begins, elsewhere when it ends. */
+    assert_int_equal(outbox_write(f->box, meanwhile, &late, &err),
+                     SPOOL_UNKNOWN);
+    assert_int_equal(late.id, 1001);
+    assert_int_equal(outbox_write(f->box, meanwhile, &late, &err), SPOOL_MOVED);
+    fixture_reopen(f);
+    assert_int_equal(last_id(f), 1001);
+}
+
+/* As if somebody had been killed behind the fresh file, before a rename. */
+static void begin_to_set_aside(struct fixture *f)
+{
+    char fresh[200], wal[200], file[ASIDE_PATH_SIZE];
+    char damaged_wal[ASIDE_PATH_SIZE + 8];
+    assert_int_equal(aside_make(f->path, aside_inode(f->path), &f->clock, NULL),
+                     SPOOL_OK);
+    assert_true(aside_newest(f->path, NULL, file));
+    (void)snprintf(fresh, sizeof fresh, "%s-fresh", f->path);
+    (void)snprintf(wal, sizeof wal, "%s-wal", f->path);
+    (void)snprintf(damaged_wal, sizeof damaged_wal, "%s-wal", file);
+    assert_int_equal(rename(f->path, fresh), 0);
+    assert_int_equal(rename(file, f->path), 0);
+    assert_int_equal(rename(damaged_wal, wal), 0);
+}
+
+static void a_commit_before_the_rename_keeps_its_id_and_its_event(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    fill(f);
+    damage_an_event(f->path);
+    fixture_open(f, f->now);
+    begin_to_set_aside(f);
+    fixture_put(f, 1); /* is told that it is stored */
+    fixture_reopen(f);
+    assert_int_equal(last_id(f), 1001);
+    fixture_put(f, 1);
+    assert_int_equal(last_id(f), 1002);
+    struct recover_report r = put_back(f, false, &told);
+    assert_int_equal(r.to, 1001);
+    assert_int_equal(r.readable + r.lost, 1001);
+    assert_true(told.last_lost < 1001);
+}
+
 static void another_programs_file_stays_where_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -370,6 +493,8 @@ int main(void)
         TEST(destinations_come_from_their_copy_when_the_table_is_gone),
         TEST(events_are_kept_when_no_destination_can_be_read),
         TEST(whoever_dies_half_way_is_made_up_for),
+        TEST(a_commit_into_what_was_set_aside_is_not_confirmed),
+        TEST(a_commit_before_the_rename_keeps_its_id_and_its_event),
         TEST(another_programs_file_stays_where_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
