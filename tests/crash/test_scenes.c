@@ -85,13 +85,15 @@ static const struct scene scenes[] = {
     {"file emptied", CLOSED, ": >o; rm o-wal", SPOOL_DAMAGED,
      "events were accepted", 0},
     {"file deleted", CLOSED, "rm o o-wal o-shm", SPOOL_NOT_FOUND, "init", 0},
+    /* The mark tells that it was a spool: it is set aside. -1: what is lost is
+     * not known before recover has looked, and no reader may be added. */
     {"file of zeros", CLOSED, "head -c 65536 /dev/zero >o; rm o-wal o-shm",
-     SPOOL_DAMAGED, "", 0},
+     SPOOL_OK, "destinations are gone", -1},
     {"file of noise", CLOSED, "head -c 65536 /dev/urandom >o; rm o-wal o-shm",
-     SPOOL_DAMAGED, "no spool", 0},
+     SPOOL_OK, "destinations are gone", -1},
     {"a text in its place", CLOSED,
      "echo this is no database whatever its name may say >o; rm o-wal o-shm",
-     SPOOL_DAMAGED, "no spool", 0},
+     SPOOL_OK, "destinations are gone", -1},
     {"another spool in its place", CLOSED, "cat other/o >o; rm o-wal o-shm",
      SPOOL_OK, "another spool's", 0},
     {"a symbolic link", CLOSED, "mv o x; ln -s x o", SPOOL_IO, "symbolic link",
