@@ -192,6 +192,7 @@ static void note_replayed(struct world *w, size_t place, size_t n)
             w->m.places[i].seen[n].late = true;
         }
     }
+    e->let_go = e->let_go || e->quarantined;
     e->quarantined = false;
 }
 

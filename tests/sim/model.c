@@ -116,7 +116,8 @@ void model_check_state(struct model *m, size_t place, size_t n,
         good = s->settled && is(state, "delivered") && s->answered &&
                s->stored > 0;
     } else if (is(state, "dead")) {
-        good = e->quarantined || (e->poison && s->refused);
+        /* Let go at one place, it stays dead where it was cut before. */
+        good = e->quarantined || e->let_go || (e->poison && s->refused);
     } else if (is(state, "held")) {
         good = e->until > 0 && e->page == 0;
     } else if (is(state, "uncertain")) {

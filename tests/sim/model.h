@@ -20,6 +20,7 @@ struct model_event {
     bool odd;    /* what the filter asks for */
     bool poison; /* the endpoint refuses it */
     bool quarantined;
+    bool let_go; /* was quarantined, until it was replayed somewhere */
     bool keyed;
     int64_t until; /* held until; 0: never was */
     size_t page;   /* what let it go; 0: nothing yet */
