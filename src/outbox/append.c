@@ -110,8 +110,10 @@ static enum spool_status append_events(struct db *db, void *arg,
 {
     struct append *a = arg;
     a->now = outbox_now(a->box);
-    enum spool_status status =
-        db_number(db, err, 0, &a->last, STATEMENT_LAST_ID, "");
+    enum spool_status status = writer_has_room(&a->box->writer, err);
+    if (status == SPOOL_OK) {
+        status = db_number(db, err, 0, &a->last, STATEMENT_LAST_ID, "");
+    }
     for (size_t i = 0; status == SPOOL_OK && i < a->n; i++) {
         status = append_event(db, a, &a->events[i], err);
     }
@@ -126,5 +128,12 @@ enum spool_status outbox_append(struct outbox *box, struct outbox_event *events,
                                 size_t n, struct spool_error *err)
 {
     struct append a = {.box = box, .events = events, .n = n};
-    return n == 0 ? SPOOL_OK : outbox_write(box, append_events, &a, err);
+    if (n == 0) {
+        return SPOOL_OK;
+    }
+    enum spool_status status = outbox_write(box, append_events, &a, err);
+    if (status == SPOOL_FULL) { /* the WAL was checkpointed: perhaps not now */
+        status = outbox_write(box, append_events, &a, err);
+    }
+    return status;
 }

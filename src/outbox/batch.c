@@ -39,12 +39,21 @@ static enum spool_status settle_all(struct db *db, struct turn_job *j,
     return status;
 }
 
+static void turn_clear(struct turn *turn)
+{
+    for (size_t i = 0; i < turn->n; i++) {
+        batch_finish(&turn->batches[i]);
+    }
+    turn->n = 0;
+}
+
 static enum spool_status run_turn(struct db *db, void *arg,
                                   struct spool_error *err)
 {
     struct turn_job *j = arg;
     struct turn *turn = j->turn;
     bool found;
+    turn_clear(turn); /* of a first run that failed */
     j->now = outbox_now(j->box);
     enum spool_status status =
         destination_get(db, j->destination, &found, &turn->destination, err);
@@ -67,14 +76,6 @@ static enum spool_status run_turn(struct db *db, void *arg,
     return status;
 }
 
-static void turn_clear(struct turn *turn)
-{
-    for (size_t i = 0; i < turn->n; i++) {
-        batch_finish(&turn->batches[i]);
-    }
-    turn->n = 0;
-}
-
 enum spool_status batch_turn(struct outbox *box, int64_t destination, int lane,
                              const struct order *order, struct turn *turn,
                              struct spool_error *err)
@@ -86,7 +87,7 @@ enum spool_status batch_turn(struct outbox *box, int64_t destination, int lane,
                          .take = order->take,
                          .turn = turn};
     *turn = (struct turn){.taken = TAKEN_NOTHING};
-    enum spool_status status = outbox_write(box, run_turn, &j, err);
+    enum spool_status status = outbox_record(box, run_turn, &j, err);
     if (status != SPOOL_OK) {
         turn_clear(turn);
     }
@@ -161,6 +162,7 @@ static enum spool_status recover(struct db *db, void *arg,
 {
     struct recovery *r = arg;
     bool row = true;
+    r->n = 0;
     enum spool_status status = guard_raise_epoch(db, err);
     /* A probe that was under way has no answer: the next one is due. */
     if (status == SPOOL_OK) {
@@ -188,7 +190,7 @@ enum spool_status batch_recover(struct outbox *box, int64_t *n,
                                 struct spool_error *err)
 {
     struct recovery r = {box, 0};
-    enum spool_status status = outbox_write(box, recover, &r, err);
+    enum spool_status status = outbox_record(box, recover, &r, err);
     *n = r.n;
     return status;
 }

@@ -46,6 +46,22 @@ static int on_commit_wal(void *arg, sqlite3 *handle, const char *name,
     return SQLITE_OK;
 }
 
+/* A quota and a limit on the size of a file are a full disk to the user; SQLite
+ * calls only ENOSPC by that name. It is the WAL that is written to. */
+static bool is_full(sqlite3 *handle, int code)
+{
+    sqlite3_file *wal = NULL;
+    int why = 0;
+    if (code != SQLITE_IOERR_WRITE ||
+        sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+                             &wal) != SQLITE_OK ||
+        wal == NULL || wal->pMethods == NULL) {
+        return false;
+    }
+    (void)wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &why);
+    return why == EFBIG || why == EDQUOT;
+}
+
 static enum spool_status status_of(int code)
 {
     switch (code & 0xFF) {
@@ -68,7 +84,8 @@ enum spool_status db_failed(struct db *db, struct spool_error *err,
                             const char *what)
 {
     int code = sqlite3_extended_errcode(db->handle);
-    enum spool_status status = status_of(code);
+    enum spool_status status =
+        is_full(db->handle, code) ? SPOOL_FULL : status_of(code);
     if ((code & 0xFF) == SQLITE_READONLY ||
         (status == SPOOL_IO && sqlite3_system_errno(db->handle) == EROFS)) {
         return failed(err, SPOOL_IO,

@@ -56,10 +56,12 @@ enum spool_status flusher_lock_take(struct flusher_lock *lock,
         (void)close(fd);
         return status;
     }
-    /* For people only: the lock is the kernel's, whatever stands in here. */
+    /* For people only: the lock is the kernel's, whatever stands in here, also
+     * when the disk is full. */
     char text[32];
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n) {
+    bool wrote = ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n;
+    if (!wrote && errno != ENOSPC && errno != EDQUOT) {
         enum spool_status status = failed_errno(err, "cannot write %s", path);
         (void)close(fd);
         return status;

@@ -358,7 +358,7 @@ static enum spool_status operate(struct outbox *box,
                             .detail = detail,
                             .action = action,
                             .out = out};
-    return outbox_write(box, run_operation, &j, err);
+    return outbox_record(box, run_operation, &j, err);
 }
 
 enum spool_status operate_replay(struct outbox *box,

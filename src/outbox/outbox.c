@@ -61,9 +61,11 @@ static enum spool_status bring_up_to_date(struct outbox *box,
     return status == SPOOL_OK ? migrate(db, err) : status;
 }
 
-static enum spool_status open_parts(struct outbox *box, struct spool_error *err)
+static enum spool_status open_parts(struct outbox *box, int64_t ballast_bytes,
+                                    struct spool_error *err)
 {
-    enum spool_status status = writer_open(&box->writer, box->path, err);
+    enum spool_status status =
+        writer_open(&box->writer, box->path, ballast_bytes, err);
     if (status == SPOOL_OK) {
         status = bring_up_to_date(box, err);
     }
@@ -90,6 +92,7 @@ static enum spool_status open_parts(struct outbox *box, struct spool_error *err)
     }
     if (status == SPOOL_OK) {
         keep_make_missing(box);
+        ballast_make(&box->writer.ballast);
     }
     return status;
 }
@@ -102,10 +105,11 @@ static void close_parts(struct outbox *box)
 
 /* A file that SQLite calls damaged is set aside, and the fresh one opened. */
 static enum spool_status open_or_set_aside(struct outbox *box,
+                                           int64_t ballast_bytes,
                                            struct spool_error *err)
 {
     box->inode = aside_inode(box->path);
-    enum spool_status status = open_parts(box, err);
+    enum spool_status status = open_parts(box, ballast_bytes, err);
     bool corrupt = atomic_load(&box->writer.db.corrupt) ||
                    atomic_load(&box->reader.corrupt);
     if (status == SPOOL_DAMAGED && corrupt) {
@@ -113,7 +117,7 @@ static enum spool_status open_or_set_aside(struct outbox *box,
         status = aside_make(box->path, box->inode, box->clock, err);
         if (status == SPOOL_OK) {
             box->inode = aside_inode(box->path);
-            status = open_parts(box, err);
+            status = open_parts(box, ballast_bytes, err);
         }
     }
     return status;
@@ -139,7 +143,7 @@ enum spool_status outbox_open(const struct outbox_options *options,
         status = site_prepare(box->path, options->create, err);
     }
     if (status == SPOOL_OK) {
-        status = open_or_set_aside(box, err);
+        status = open_or_set_aside(box, options->ballast_bytes, err);
     }
     if (status != SPOOL_OK) {
         outbox_close(box);
@@ -190,14 +194,12 @@ enum spool_status outbox_read(struct outbox *box,
     return status;
 }
 
-enum spool_status outbox_write(struct outbox *box,
-                               enum spool_status (*write)(struct db *, void *,
-                                                          struct spool_error *),
-                               void *arg, struct spool_error *err)
+/* What a write led to; an outbox that turned out to be damaged is set aside. A
+ * commit can fail so as well: it stays unknown, and the rows that it may have
+ * written are put back with the others. */
+static enum spool_status written(struct outbox *box, enum spool_status status,
+                                 struct spool_error *err)
 {
-    enum spool_status status = writer_run(&box->writer, write, arg, err);
-    /* A commit can fail so as well: it stays unknown, and the rows that it
-     * may have written are put back with the others. */
     bool failed_so = status == SPOOL_DAMAGED || status == SPOOL_UNKNOWN;
     if (failed_so && atomic_load(&box->writer.db.corrupt) &&
         aside_make(box->path, box->inode, box->clock, NULL) == SPOOL_OK &&
@@ -209,6 +211,22 @@ enum spool_status outbox_write(struct outbox *box,
                       box->path);
     }
     return status;
+}
+
+enum spool_status outbox_write(struct outbox *box,
+                               enum spool_status (*write)(struct db *, void *,
+                                                          struct spool_error *),
+                               void *arg, struct spool_error *err)
+{
+    return written(box, writer_run(&box->writer, write, arg, err), err);
+}
+
+enum spool_status outbox_record(
+    struct outbox *box,
+    enum spool_status (*write)(struct db *, void *, struct spool_error *),
+    void *arg, struct spool_error *err)
+{
+    return written(box, writer_record(&box->writer, write, arg, err), err);
 }
 
 /* The checksum covers what an event is and where it stands, so that a row that

@@ -31,7 +31,9 @@ struct outbox_filters {
 struct outbox_options {
     const char *path; /* copied */
     bool create;      /* make folder (0700) and file (0600) if missing */
-    const struct clock *clock;     /* NULL: the system's; borrowed */
+    const struct clock *clock; /* NULL: the system's; borrowed */
+    int64_t ballast_bytes;     /* kept back on the disk (ballast.h); 0: by the
+                                  disk's size, below 0: nothing */
     struct outbox_filters filters; /* copied */
 };
 

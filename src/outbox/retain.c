@@ -125,6 +125,8 @@ static enum spool_status run_step(struct db *db, void *arg,
 {
     struct retain_job *j = arg;
     j->now = outbox_now(j->box);
+    j->more = false;
+    writer_tidy(&j->box->writer);
     enum spool_status status = drop_events(db, j, err);
     if (status == SPOOL_OK && !j->more) {
         status = join_tiles(db, j, err);
@@ -142,7 +144,7 @@ enum spool_status retain_step(struct outbox *box, const struct retention *r,
                               bool *more, struct spool_error *err)
 {
     struct retain_job j = {.box = box, .r = r};
-    enum spool_status status = outbox_write(box, run_step, &j, err);
+    enum spool_status status = outbox_record(box, run_step, &j, err);
     *more = status == SPOOL_OK && j.more;
     return status;
 }

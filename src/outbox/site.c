@@ -228,7 +228,8 @@ enum spool_status site_prepare(const char *path, bool create,
 {
     /* A -journal would be rolled back into the file. */
     static const char *const ends[] = {
-        "", "-wal", "-shm", "-mark", "-flusher", "-destinations", "-journal"};
+        "",         "-wal",     "-shm",          "-mark",
+        "-flusher", "-ballast", "-destinations", "-journal"};
     char text[PATH_MAX], name[NAME_SIZE];
     struct stat folder_st, st;
     const char *folder = folder_of(path, text);

@@ -42,6 +42,12 @@ enum spool_status outbox_write(struct outbox *box,
                                                           struct spool_error *),
                                void *arg, struct spool_error *err);
 
+/* Likewise, also on a full disk (writer_record): write may be called twice. */
+enum spool_status outbox_record(
+    struct outbox *box,
+    enum spool_status (*write)(struct db *, void *, struct spool_error *),
+    void *arg, struct spool_error *err);
+
 /* A row of the log. body is borrowed until the statement moves on. */
 struct row {
     int64_t id, at, part;

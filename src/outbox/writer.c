@@ -9,13 +9,14 @@
  * four times it; a WAL that nobody bounds slows every reader and the next
  * start. */
 #define WAL_FRAMES_MAX 500
+#define PAGE_BYTES     8192 /* as db.c makes them */
 
 /* How long a leader waits for the threads that came last time. A sync takes
  * ten times as long, and each thread that makes it saves one. */
 #define GATHER_NS 200000L
 
 enum spool_status writer_open(struct writer *w, const char *path,
-                              struct spool_error *err)
+                              int64_t ballast_bytes, struct spool_error *err)
 {
     memset(w, 0, sizeof *w);
     w->last = &w->first;
@@ -23,6 +24,10 @@ enum spool_status writer_open(struct writer *w, const char *path,
     enum spool_status status = db_open(&w->db, path, err);
     if (status != SPOOL_OK) {
         return status;
+    }
+    if (!ballast_init(&w->ballast, path, ballast_bytes)) {
+        db_close(&w->db);
+        return failed(err, SPOOL_NO_MEMORY, "out of memory");
     }
     (void)pthread_mutex_init(&w->lock, NULL);
     return SPOOL_OK;
@@ -37,6 +42,7 @@ void writer_close(struct writer *w)
     db_close(&w->db);
     mark_close(&w->mark);
     site_close(&w->site);
+    ballast_finish(&w->ballast);
     (void)pthread_mutex_destroy(&w->lock);
 }
 
@@ -144,6 +150,7 @@ static void lead(struct writer *w, struct write_job *jobs)
         status = db_begin(&w->db, &why);
     }
     if (status == SPOOL_OK) {
+        w->free_bytes = ballast_free_bytes(&w->ballast);
         status = run_jobs(&w->db, jobs, &why);
         if (status == SPOOL_OK) {
             status = db_commit(&w->db, &why);
@@ -160,6 +167,47 @@ static void lead(struct writer *w, struct write_job *jobs)
     if (w->ended == SPOOL_OK &&
         (status == SPOOL_MOVED || status == SPOOL_UNKNOWN)) {
         w->ended = status;
+    }
+}
+
+/* What the WAL holds may need room in the database as well, when it is
+ * checkpointed. */
+enum spool_status writer_has_room(const struct writer *w,
+                                  struct spool_error *err)
+{
+    int64_t wal = (int64_t)w->db.wal_frames * PAGE_BYTES;
+    if (w->free_bytes >= w->ballast.bytes + wal) {
+        return SPOOL_OK;
+    }
+    return failed(err, SPOOL_FULL,
+                  "%s takes no new events: %lld KiB are free on its disk, and "
+                  "%lld are kept for recording deliveries; free some space",
+                  w->db.path, (long long)(w->free_bytes / 1024),
+                  (long long)((w->ballast.bytes + wal) / 1024));
+}
+
+void writer_tidy(struct writer *w)
+{
+    if (w->ballast.is_wanted) {
+        ballast_make(&w->ballast);
+    }
+}
+
+/* The disk was full for one of the jobs. A WAL that is checkpointed begins
+ * anew, in the room it has already; what must be recorded may have the ballast
+ * too. */
+static void make_room(struct writer *w, const struct write_job *jobs)
+{
+    bool full = false, records = false;
+    for (const struct write_job *j = jobs; j != NULL; j = j->next) {
+        full = full || j->status == SPOOL_FULL;
+        records = records || (j->status == SPOOL_FULL && j->records);
+    }
+    if (records) {
+        ballast_give_up(&w->ballast);
+    }
+    if (records || (full && w->db.wal_frames > 0)) {
+        checkpoint_locked(w);
     }
 }
 
@@ -221,6 +269,9 @@ static void lead_once(struct writer *w)
     struct write_job *jobs = take_jobs(w);
     (void)pthread_mutex_unlock(&w->lock);
     lead(w, jobs);
+    if (w->ended == SPOOL_OK) {
+        make_room(w, jobs);
+    }
     /* Those who waited have their answer before the file is tidied. */
     release(jobs);
     if ((w->db.wal_frames >= w->wal_frames_max || w->db.wants_checkpoint) &&
@@ -248,12 +299,12 @@ static bool enqueue(struct writer *w, struct write_job *job)
     return !w->leading;
 }
 
-enum spool_status writer_run(struct writer *w,
-                             enum spool_status (*run)(struct db *, void *,
-                                                      struct spool_error *),
-                             void *arg, struct spool_error *err)
+static enum spool_status
+run_job(struct writer *w,
+        enum spool_status (*run)(struct db *, void *, struct spool_error *),
+        void *arg, bool records, struct spool_error *err)
 {
-    struct write_job job = {.run = run, .arg = arg};
+    struct write_job job = {.run = run, .arg = arg, .records = records};
     (void)sem_init(&job.woken, 0, 0);
     (void)pthread_mutex_lock(&w->lock);
     if (!enqueue(w, &job)) {
@@ -272,4 +323,21 @@ enum spool_status writer_run(struct writer *w,
         return failed(err, job.status, "%s", job.error.message);
     }
     return SPOOL_OK;
+}
+
+enum spool_status writer_run(struct writer *w,
+                             enum spool_status (*run)(struct db *, void *,
+                                                      struct spool_error *),
+                             void *arg, struct spool_error *err)
+{
+    return run_job(w, run, arg, false, err);
+}
+
+enum spool_status writer_record(struct writer *w,
+                                enum spool_status (*run)(struct db *, void *,
+                                                         struct spool_error *),
+                                void *arg, struct spool_error *err)
+{
+    enum spool_status status = run_job(w, run, arg, true, err);
+    return status == SPOOL_FULL ? run_job(w, run, arg, true, err) : status;
 }

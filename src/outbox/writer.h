@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "outbox/ballast.h"
 #include "outbox/db.h"
 #include "outbox/mark.h"
 #include "outbox/site.h"
@@ -22,6 +23,7 @@ struct write_job {
     /* Runs on some thread that is inside writer_run. */
     enum spool_status (*run)(struct db *db, void *arg, struct spool_error *err);
     void *arg;
+    bool records; /* says what became of events; new ones wait behind it */
     enum spool_status status;
     struct spool_error error;
     bool done;
@@ -33,12 +35,14 @@ struct write_job {
 };
 
 struct writer {
-    struct db db;                    /* used by the leader alone */
-    struct db checkpoint;            /* likewise; opened when needed */
-    int wal_frames_max;              /* from so many on it is checkpointed */
-    struct watermark mark;           /* likewise; opened by the guard */
-    struct site site;                /* the files that are open; likewise */
-    pthread_mutex_t lock;            /* over what follows */
+    struct db db;           /* used by the leader alone */
+    struct db checkpoint;   /* likewise; opened when needed */
+    int wal_frames_max;     /* from so many on it is checkpointed */
+    struct watermark mark;  /* likewise; opened by the guard */
+    struct site site;       /* the files that are open; likewise */
+    struct ballast ballast; /* likewise */
+    int64_t free_bytes;     /* on the disk, as this transaction began */
+    pthread_mutex_t lock;   /* over what follows */
     struct write_job *first, **last; /* waiting */
     unsigned waiting;
     unsigned crowd;  /* jobs in the last commit: who is likely to come again */
@@ -49,8 +53,9 @@ struct writer {
     enum spool_status ended;
 };
 
+/* ballast_bytes as of ballast_init. */
 enum spool_status writer_open(struct writer *w, const char *path,
-                              struct spool_error *err);
+                              int64_t ballast_bytes, struct spool_error *err);
 void writer_close(struct writer *w);
 
 /* Runs one job; it is on disk when SPOOL_OK is returned. */
@@ -58,5 +63,19 @@ enum spool_status writer_run(struct writer *w,
                              enum spool_status (*run)(struct db *, void *,
                                                       struct spool_error *),
                              void *arg, struct spool_error *err);
+
+/* Likewise, for what must be recorded also on a full disk: then the ballast is
+ * given up, and the job run once more, so it begins anew each time. */
+enum spool_status writer_record(struct writer *w,
+                                enum spool_status (*run)(struct db *, void *,
+                                                         struct spool_error *),
+                                void *arg, struct spool_error *err);
+
+/* For a job: whether there is room for new events. */
+enum spool_status writer_has_room(const struct writer *w,
+                                  struct spool_error *err);
+
+/* For a job: makes the ballast again if it was given up and there is room. */
+void writer_tidy(struct writer *w);
 
 #endif

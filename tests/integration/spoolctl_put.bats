@@ -177,3 +177,15 @@ unknown" ]
     run ctl -q verify
     [ "$status" -eq 0 ]
 }
+
+@test "a limit on the size of files is a full disk, and ends nothing" {
+    ctl -q init
+    many 3000 >lines
+    limited() {
+        ulimit -f 300
+        ctl -q put lines
+    }
+    run --separate-stderr limited
+    [ "$status" -eq 1 ]
+    [[ "$stderr" == *"full"* ]]
+}

@@ -146,6 +146,8 @@ static void protect(void)
     (void)setlocale(LC_NUMERIC, "C"); /* a dot in JSON */
     (void)unsetenv("SSLKEYLOGFILE");
     (void)signal(SIGPIPE, SIG_IGN);
+    /* A limit on the size of files is a full disk. */
+    (void)signal(SIGXFSZ, SIG_IGN);
 #ifndef __SANITIZE_ADDRESS__ /* its search for leaks attaches to us */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
