@@ -64,7 +64,7 @@ module.exports = [
         edits: [['src/delivery/lane.c',
             'int64_t mono = clock_mono_ms(clock);',
             'int64_t mono = clock_wall_ms(clock);']],
-        test: 'unit/flusher',
+        test: 'sim/clocks',
     },
     {
         name: 'Retry-After is not clamped',
@@ -132,8 +132,10 @@ module.exports = [
     {
         name: 'the high-water mark of dropped ids is not kept',
         edits: [['src/outbox/statements.c',
-            'SET dropped_to = max(dropped_to, ?1)',
-            'SET dropped_to = max(dropped_to, ?1 - ?1)']],
+            '[STATEMENT_RETAIN_NOTE] =\n' +
+            '        "UPDATE spool_store SET dropped_to = max(dropped_to, ?1)"',
+            '[STATEMENT_RETAIN_NOTE] =\n' +
+            '        "UPDATE spool_store SET dropped_to = max(dropped_to, ?1 - ?1)"']],
         test: 'unit/retain',
     },
     {
