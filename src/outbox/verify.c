@@ -42,20 +42,34 @@ static void find(struct verify_job *j, const char *format, ...)
     }
 }
 
+/* SQLite's check also tells as a finding that it could not read a page. */
+static bool ran_out_of_memory(const char *text)
+{
+    static const char words[] = "error code=7"; /* SQLITE_NOMEM */
+    const char *at = strstr(text, words);
+    return at != NULL && at[sizeof words - 1] == '\0';
+}
+
 static enum spool_status check_file(struct db *db, void *arg,
                                     struct spool_error *err)
 {
     struct verify_job *j = arg;
     sqlite3_stmt *s = NULL;
+    bool no_memory = false;
     int rc = sqlite3_prepare_v2(db->handle, "PRAGMA integrity_check(20)", -1,
                                 &s, NULL);
-    while (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
+    while (rc == SQLITE_OK && !no_memory && sqlite3_step(s) == SQLITE_ROW) {
         const char *text = (const char *)sqlite3_column_text(s, 0);
-        if (text != NULL && strcmp(text, "ok") != 0) {
+        no_memory = text == NULL || ran_out_of_memory(text);
+        if (!no_memory && strcmp(text, "ok") != 0) {
             find(j, "the file's structure is damaged: %s", text);
         }
     }
     rc = sqlite3_finalize(s);
+    if (no_memory) {
+        return failed(err, SPOOL_NO_MEMORY, "out of memory while checking %s",
+                      db->path);
+    }
     return rc == SQLITE_OK ? SPOOL_OK : db_failed(db, err, "cannot check");
 }
 
