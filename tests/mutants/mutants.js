@@ -64,7 +64,7 @@ module.exports = [
         edits: [['src/delivery/lane.c',
             'int64_t mono = clock_mono_ms(clock);',
             'int64_t mono = clock_wall_ms(clock);']],
-        test: 'sim/clocks',
+        test: 'unit/flusher',
     },
     {
         name: 'Retry-After is not clamped',

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "delivery/flusher.h"
+#include "delivery/lane.h"
 #include "support/box.h"
 
 enum answer { OK, E503, E429, E401, LOST, UNSENT, BAD };
@@ -46,6 +47,7 @@ struct scene {
     int64_t last_wait;
     int64_t wall_off;  /* how far the wall clock is off */
     int64_t wall_jump; /* set by so much while a retry is waited for */
+    bool wake_on_jump;
     uv_timer_t jump, guard;
     bool mute;
     bool stopped;
@@ -158,6 +160,11 @@ static void jump(uv_timer_t *timer)
 {
     struct scene *s = timer->data;
     s->wall_off += s->wall_jump;
+    if (s->wake_on_jump) { /* as the survey does once a second */
+        for (struct lane *l = s->flusher->lanes; l != NULL; l = l->next) {
+            lane_wake(l, true);
+        }
+    }
 }
 
 /* Ends a test that would wait for a wall clock. */
@@ -473,7 +480,8 @@ static void a_clock_that_is_set_neither_parks_nor_hurries_a_retry(void **state)
         s.script = script;
         s.script_n = 1;
         s.wall_jump = jumps[i];
-        s.f->d.backoff_base_ms = 400; /* 40 to 400 ms */
+        s.wake_on_jump = jumps[i] < 0; /* whoever looks waits on as before */
+        s.f->d.backoff_base_ms = 400;  /* 40 to 400 ms */
         s.f->d.backoff_cap_ms = 400;
         assert_int_equal(destination_set(s.f->box, &s.f->d, &err), SPOOL_OK);
         fixture_put(s.f, 1);
