@@ -34,6 +34,7 @@
 #include <cmocka.h>
 
 #include "support/box.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define SKIPPED     77
@@ -361,8 +362,7 @@ int main(int argc, char **argv)
 {
     struct count with = {0}, without = {0};
     struct rng rng;
-    const char *words = getenv("SPOOL_TEST_FULL");
-    bool full = words != NULL && strcmp(words, "1") == 0;
+    bool full = long_run_is_full();
     long disks = full ? DISKS_FULL : DISKS_QUICK;
     struct timespec start, end;
     rng_init(&rng);

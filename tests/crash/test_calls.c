@@ -21,6 +21,7 @@
 #include "base/random.h"
 #include "crash/story.h"
 #include "outbox/migrate.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define POINTS_QUICK  5 /* about, and a third as many upgrades */
@@ -49,14 +50,6 @@ static const enum story_step after[STEPS][5] = {
 };
 
 static const struct strike none;
-
-static double seconds_since(const struct timespec *from)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - from->tv_sec) +
-           (double)(now.tv_nsec - from->tv_nsec) / 1e9;
-}
 
 /* ---- a point ---- */
 
@@ -223,7 +216,7 @@ static void run(struct tally *t, struct rng *rng, enum story_step from,
             strike_all(t, rng, s, (enum strike_group)g);
         }
     }
-    t->seconds = seconds_since(&start);
+    t->seconds = long_run_seconds(&start);
 }
 
 /* ---- the controls ---- */
@@ -333,8 +326,7 @@ static bool tell_upgrades(const struct tally *t, const char *self,
 
 int main(int argc, char **argv)
 {
-    const char *full = getenv("SPOOL_TEST_FULL");
-    bool all = full != NULL && strcmp(full, "1") == 0;
+    bool all = long_run_is_full();
     struct tally kills = {0}, upgrades = {0};
     struct rng rng;
     rng_init(&rng);

@@ -31,6 +31,7 @@
 #include "spool/handle.h"
 #include "support/box.h"
 #include "support/checker.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define DRAIN_MS 120000
@@ -318,14 +319,6 @@ static void check_file(struct contention *c)
     c->noticed += noticed && verify_file(c, ignore_finding) > 0;
 }
 
-static double seconds_since(const struct timespec *from)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - from->tv_sec) +
-           (double)(now.tv_nsec - from->tv_nsec) / 1e9;
-}
-
 static void play(struct contention *c, long seconds)
 {
     struct timespec begun;
@@ -335,7 +328,7 @@ static void play(struct contention *c, long seconds)
     board_unmap(board_map(c->board));
     start_crowd(c);
     (void)clock_gettime(CLOCK_MONOTONIC, &begun);
-    while (seconds_since(&begun) < (double)seconds) {
+    while (long_run_seconds(&begun) < (double)seconds) {
         operate(c);
     }
     stop_crowd(c);
@@ -373,8 +366,7 @@ static bool bare_sqlite_loses(int seconds, char *words, size_t size)
 static bool parse(int argc, char **argv, struct arguments *a)
 {
     struct rng any;
-    const char *full = getenv("SPOOL_TEST_FULL");
-    bool is_full = full != NULL && strcmp(full, "1") == 0;
+    bool is_full = long_run_is_full();
     rng_init(&any);
     a->seed = rng_next(&any);
     a->rounds = is_full ? 30 : 3;
@@ -450,5 +442,5 @@ int main(int argc, char **argv)
     for (long i = 0; i < a.rounds; i++) {
         play(&c, a.seconds);
     }
-    return tell(&c, &a, seconds_since(&begun)) ? 0 : 1;
+    return tell(&c, &a, long_run_seconds(&begun)) ? 0 : 1;
 }

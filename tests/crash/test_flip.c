@@ -28,6 +28,7 @@
 #include "outbox/recover.h"
 #include "outbox/store.h"
 #include "support/box.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define EVENTS      240 /* the first of them in the file, the rest in the WAL */
@@ -481,14 +482,6 @@ static void try_one(enum damage kind, struct rng *rng, struct tally *t)
     }
 }
 
-static double seconds_since(const struct timespec *from)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)(t.tv_sec - from->tv_sec) +
-           (double)(t.tv_nsec - from->tv_nsec) / 1e9;
-}
-
 static bool tell(const char *test, const char *what, const struct tally *t,
                  const struct tally *flips, uint64_t seed, double seconds)
 {
@@ -515,37 +508,24 @@ static bool tell(const char *test, const char *what, const struct tally *t,
 
 int main(int argc, char **argv)
 {
-    const char *words = getenv("SPOOL_TEST_FULL");
-    bool full = words != NULL && strcmp(words, "1") == 0;
-    long flips = full ? 10000 : FLIPS_QUICK, pages = full ? 2000 : PAGES_QUICK;
+    bool full = long_run_is_full();
+    long flips =
+        long_run_option(argc, argv, "--flips", full ? 10000 : FLIPS_QUICK);
+    long pages =
+        long_run_option(argc, argv, "--pages", full ? 2000 : PAGES_QUICK);
     struct tally bits = {0}, whole = {0};
     struct timespec start;
     struct rng rng;
-    rng_init(&rng);
-    uint64_t seed = rng_next(&rng);
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seed") == 0) {
-            seed = strtoull(argv[i + 1], NULL, 0);
-        } else if (strcmp(argv[i], "--flips") == 0) {
-            flips = strtol(argv[i + 1], NULL, 10);
-        } else if (strcmp(argv[i], "--pages") == 0) {
-            pages = strtol(argv[i + 1], NULL, 10);
-        }
-    }
-    (void)printf("seed %" PRIu64 "\n", seed);
-    (void)fflush(stdout);
+    uint64_t seed = long_run_seed(argc, argv);
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     rng.state = seed;
-    (void)snprintf(folder, sizeof folder, "/dev/shm/spool-test-XXXXXX");
-    if (mkdtemp(folder) == NULL) {
-        fixture_make_folder(folder);
-    }
+    fixture_make_ram_folder(folder);
     (void)snprintf(path, sizeof path, "%s/outbox.db", folder);
     while (bits.n < flips) {
         try_one(FLIP, &rng, &bits);
     }
     bool passed = tell("flip", "a bit that turns over in the file or its WAL",
-                       &bits, &bits, seed, seconds_since(&start));
+                       &bits, &bits, seed, long_run_seconds(&start));
     /* Whole pages seldom hold a row that is not as it was: the flips of the
      * same run show that the checksums are looked at. */
     while (whole.n < pages) {
@@ -553,7 +533,7 @@ int main(int argc, char **argv)
     }
     passed =
         tell("page-fault", "a page that is zeroed, swapped, stale or cut off",
-             &whole, &bits, seed, seconds_since(&start)) &&
+             &whole, &bits, seed, long_run_seconds(&start)) &&
         passed;
     fixture_remove_folder(folder);
     return passed ? 0 : 1;

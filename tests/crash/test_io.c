@@ -26,6 +26,7 @@
 #include "outbox/retain.h"
 #include "outbox/store.h"
 #include "support/box.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define EVENTS         64
@@ -379,10 +380,7 @@ static long play(const struct point *p, struct life *l, long *fired)
 {
     *l = (struct life){.now = 1000000};
     l->clock = (struct clock){now_of, now_of, l};
-    (void)snprintf(l->folder, sizeof l->folder, "/dev/shm/spool-test-XXXXXX");
-    if (mkdtemp(l->folder) == NULL) {
-        fixture_make_folder(l->folder);
-    }
+    fixture_make_ram_folder(l->folder);
     (void)snprintf(l->path, sizeof l->path, "%s/outbox.db", l->folder);
     fault_arm(p->kind, p->n, p->from_then_on);
     live(l);
@@ -462,14 +460,6 @@ static void run_control(struct rng *rng, long calls, struct tally *t)
     }
 }
 
-static double seconds_since(const struct timespec *from)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - from->tv_sec) +
-           (double)(now.tv_nsec - from->tv_nsec) / 1e9;
-}
-
 static bool tell(const struct tally *t, const struct tally *control,
                  uint64_t seed, long all, double seconds)
 {
@@ -498,30 +488,17 @@ static bool tell(const struct tally *t, const struct tally *control,
 
 int main(int argc, char **argv)
 {
-    const char *full = getenv("SPOOL_TEST_FULL");
     long calls[FAULT_KINDS];
     struct tally tally = {0}, control = {0};
     struct rng rng;
     struct timespec start;
-    rng_init(&rng);
-    uint64_t seed = rng_next(&rng);
-    long points = 0;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seed") == 0) {
-            seed = strtoull(argv[i + 1], NULL, 0);
-        } else if (strcmp(argv[i], "--points") == 0) {
-            points = strtol(argv[i + 1], NULL, 10);
-        }
-    }
-    (void)printf("seed %" PRIu64 "\n", seed);
-    (void)fflush(stdout);
+    uint64_t seed = long_run_seed(argc, argv);
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     rng.state = seed;
     long all = count_calls(calls);
-    if (points == 0) {
-        points = full != NULL && strcmp(full, "1") == 0 ? all : POINTS_QUICK;
-    }
+    long points = long_run_option(argc, argv, "--points",
+                                  long_run_is_full() ? all : POINTS_QUICK);
     run(&rng, points, calls, all, &tally);
     run_control(&rng, calls[FAULT_WRITE_LIE], &control);
-    return tell(&tally, &control, seed, all, seconds_since(&start)) ? 0 : 1;
+    return tell(&tally, &control, seed, all, long_run_seconds(&start)) ? 0 : 1;
 }

@@ -19,6 +19,7 @@
 
 #include "crash/siege.h"
 #include "outbox/outbox.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 /* Of one spool; then a new one is besieged, so that no round has to check the
@@ -40,11 +41,9 @@ struct arguments {
 static bool parse(int argc, char **argv, struct arguments *a)
 {
     struct rng any;
-    const char *full = getenv("SPOOL_TEST_FULL");
     rng_init(&any);
     a->seed = rng_next(&any);
-    a->rounds =
-        full != NULL && strcmp(full, "1") == 0 ? ROUNDS_FULL : ROUNDS_QUICK;
+    a->rounds = long_run_is_full() ? ROUNDS_FULL : ROUNDS_QUICK;
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
         if (more && strcmp(argv[i], "--seed") == 0) {
@@ -76,14 +75,6 @@ static void run_control(struct rng *rng, struct control *c)
         memcpy(&c->caught, (const char *)&tally.judged + c->number,
                sizeof c->caught);
     }
-}
-
-static double seconds_since(const struct timespec *from)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - from->tv_sec) +
-           (double)(now.tv_nsec - from->tv_nsec) / 1e9;
 }
 
 static long failures_of(const struct siege_tally *t)
@@ -169,7 +160,7 @@ int main(int argc, char **argv)
                .folder = "/tmp",
                .control = words,
                .caught = caught,
-               .seconds = seconds_since(&start),
+               .seconds = long_run_seconds(&start),
                .figures = figures})
                ? 0
                : 1;

@@ -32,6 +32,7 @@
 #include "outbox/store.h"
 #include "spool/handle.h"
 #include "support/box.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define EVENTS          12 /* there before: 4 delivered, 4 in flight, 4 waiting */
@@ -584,14 +585,6 @@ static long count_points(int which)
     return lo;
 }
 
-static double seconds_since(const struct timespec *from)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - from->tv_sec) +
-           (double)(now.tv_nsec - from->tv_nsec) / 1e9;
-}
-
 static bool tell(const struct tally *t, const struct tally *control,
                  uint64_t seed, long all, double seconds)
 {
@@ -637,35 +630,22 @@ static void run(struct rng *rng, long points, struct tally *t, long *all)
 
 int main(int argc, char **argv)
 {
-    const char *full = getenv("SPOOL_TEST_FULL");
-    long points = full != NULL && strcmp(full, "1") == 0 ? 0 : POINTS_QUICK;
+    long points = long_run_option(argc, argv, "--points",
+                                  long_run_is_full() ? 0 : POINTS_QUICK);
     struct tally tally = {0}, control = {0};
     struct timespec start;
     struct rng rng;
     long all = 0;
-    rng_init(&rng);
-    uint64_t seed = rng_next(&rng);
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seed") == 0) {
-            seed = strtoull(argv[i + 1], NULL, 0);
-        } else if (strcmp(argv[i], "--points") == 0) {
-            points = strtol(argv[i + 1], NULL, 10);
-        }
-    }
-    (void)printf("seed %" PRIu64 "\n", seed);
-    (void)fflush(stdout);
+    uint64_t seed = long_run_seed(argc, argv);
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     rng.state = seed;
-    (void)snprintf(folder, sizeof folder, "/dev/shm/spool-test-XXXXXX");
-    if (mkdtemp(folder) == NULL) {
-        fixture_make_folder(folder);
-    }
+    fixture_make_ram_folder(folder);
     (void)snprintf(path, sizeof path, "%s/outbox.db", folder);
     make_template();
     keep_template();
     run(&rng, points, &tally, &all);
     (void)try_point(OPERATIONS, 1, false, &control);
-    bool passed = tell(&tally, &control, seed, all, seconds_since(&start));
+    bool passed = tell(&tally, &control, seed, all, long_run_seconds(&start));
     fixture_remove_folder(folder);
     return passed ? 0 : 1;
 }

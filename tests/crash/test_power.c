@@ -29,6 +29,7 @@
 #include "crash/memory.h"
 #include "crash/outage.h"
 #include "support/box.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define LONG_EVERY   10 /* life is not a brief one */
@@ -270,14 +271,6 @@ static void make_folder(struct cut *c)
     }
 }
 
-static double seconds_since(const struct timespec *from)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - from->tv_sec) +
-           (double)(now.tv_nsec - from->tv_nsec) / 1e9;
-}
-
 struct run {
     uint64_t seed;
     long cuts, twice;
@@ -372,39 +365,23 @@ static void run(struct cut *c, struct run *r)
     cut_mistaken_life(c, r->seed, "PRAGMA synchronous=OFF", &r->off);
 }
 
-static void parse(int argc, char **argv, struct run *r)
-{
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seed") == 0) {
-            r->seed = strtoull(argv[i + 1], NULL, 0);
-        } else if (strcmp(argv[i], "--cuts") == 0) {
-            r->cuts = strtol(argv[i + 1], NULL, 10);
-        } else if (strcmp(argv[i], "--twice") == 0) {
-            r->twice = strtol(argv[i + 1], NULL, 10);
-        }
-    }
-}
-
 int main(int argc, char **argv)
 {
     static struct cut c;
     static struct run r;
-    const char *words = getenv("SPOOL_TEST_FULL");
-    bool full = words != NULL && strcmp(words, "1") == 0;
+    bool full = long_run_is_full();
     struct timespec start;
-    rng_init(&c.rng);
-    r.seed = rng_next(&c.rng);
-    r.cuts = full ? CUTS_FULL : CUTS_QUICK;
-    r.twice = full ? TWICE_FULL : TWICE_QUICK;
-    parse(argc, argv, &r);
-    (void)printf("seed %" PRIu64 "\n", r.seed);
-    (void)fflush(stdout);
+    r.seed = long_run_seed(argc, argv);
+    r.cuts =
+        long_run_option(argc, argv, "--cuts", full ? CUTS_FULL : CUTS_QUICK);
+    r.twice =
+        long_run_option(argc, argv, "--twice", full ? TWICE_FULL : TWICE_QUICK);
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     c.rng.state = r.seed;
     make_folder(&c);
     run(&c, &r);
-    bool once = tell_once(&r, c.folder, seconds_since(&start));
-    bool doubly = tell_doubly(&r, c.folder, seconds_since(&start));
+    bool once = tell_once(&r, c.folder, long_run_seconds(&start));
+    bool doubly = tell_doubly(&r, c.folder, long_run_seconds(&start));
     if (!once || !doubly) {
         (void)printf("the last that was wrong: %s\n",
                      r.doubly.wrong > 0 ? r.doubly.why : r.once.why);

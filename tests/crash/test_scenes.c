@@ -22,6 +22,7 @@
 #include "outbox/inspect.h"
 #include "outbox/outbox.h"
 #include "support/box.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define NOBODY 65534
@@ -266,7 +267,7 @@ int main(void)
 {
     static const mode_t masks[] = {000, 022, 077};
     struct timespec from, to;
-    bool full = getenv("SPOOL_TEST_FULL") != NULL;
+    bool full = long_run_is_full();
     int n = 0, failures = 0, missed = 0, losses = 0;
     (void)clock_gettime(CLOCK_MONOTONIC, &from);
     for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++) {

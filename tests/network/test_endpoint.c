@@ -28,6 +28,7 @@
 #include "outbox/destination.h"
 #include "spool/handle.h"
 #include "support/box.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define CONNECT_MS 100
@@ -396,8 +397,7 @@ static uint64_t read_options(int argc, char **argv, long *runs)
 
 int main(int argc, char **argv)
 {
-    const char *env = getenv("SPOOL_TEST_FULL");
-    bool full = env != NULL && strcmp(env, "1") == 0;
+    bool full = long_run_is_full();
     long runs = full ? 20000 : 20;
     struct rng rng = {.state = read_options(argc, argv, &runs)};
     uint64_t seed = rng.state;

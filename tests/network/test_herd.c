@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "delivery/backoff.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define SPOOLS    1000
@@ -74,19 +75,10 @@ static int peak_of(const struct outage *o)
 
 int main(int argc, char **argv)
 {
-    const char *full = getenv("SPOOL_TEST_FULL");
-    long runs = full != NULL && strcmp(full, "1") == 0 ? 1000 : 20;
+    long runs =
+        long_run_option(argc, argv, "--runs", long_run_is_full() ? 1000 : 20);
+    uint64_t seed = long_run_seed(argc, argv);
     struct rng rng;
-    rng_init(&rng);
-    uint64_t seed = rng_next(&rng);
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seed") == 0) {
-            seed = strtoull(argv[i + 1], NULL, 0);
-        } else if (strcmp(argv[i], "--runs") == 0) {
-            runs = strtol(argv[i + 1], NULL, 10);
-        }
-    }
-    (void)printf("seed %" PRIu64 "\n", seed);
     rng.state = seed;
     clock_t start = clock();
     long wrong = 0;

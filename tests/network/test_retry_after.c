@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "delivery/backoff.h"
 #include "delivery/verdict.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define DAY_MS  INT64_C(86400000)
@@ -145,15 +146,9 @@ static long run_random(struct rng *rng, long n)
 
 int main(int argc, char **argv)
 {
-    const char *full = getenv("SPOOL_TEST_FULL");
-    long random = full != NULL && strcmp(full, "1") == 0 ? 1000000 : 10000;
+    long random = long_run_is_full() ? 1000000 : 10000;
+    uint64_t seed = long_run_seed(argc, argv);
     struct rng rng;
-    rng_init(&rng);
-    uint64_t seed = rng_next(&rng);
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        seed = strtoull(argv[2], NULL, 0);
-    }
-    (void)printf("seed %" PRIu64 "\n", seed);
     rng.state = seed;
     clock_t start = clock();
     long wrong = run_table(&rng, our_reading) + run_random(&rng, random);

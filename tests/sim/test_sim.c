@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "sim/life.h"
+#include "support/long_run.h"
 #include "support/result.h"
 
 #define OPS_A_LIFE  30
@@ -237,8 +238,7 @@ static bool play_clocks(uint64_t seed, int64_t count)
 
 int main(int argc, char **argv)
 {
-    const char *env = getenv("SPOOL_TEST_FULL");
-    bool full = env != NULL && strcmp(env, "1") == 0;
+    bool full = long_run_is_full();
     bool clocks = false, one = false, good;
     uint64_t seed = 1;
     int64_t count = 0;

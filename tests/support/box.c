@@ -23,6 +23,14 @@ void fixture_make_folder(char folder[64])
     assert_non_null(mkdtemp(folder));
 }
 
+void fixture_make_ram_folder(char folder[64])
+{
+    (void)snprintf(folder, 64, "/dev/shm/spool-test-XXXXXX");
+    if (mkdtemp(folder) == NULL) {
+        fixture_make_folder(folder);
+    }
+}
+
 void fixture_remove_folder(const char *folder)
 {
     DIR *dir = opendir(folder);

@@ -24,6 +24,9 @@ int fixture_teardown(void **state);
 
 /* A folder of its own for a test; removed by fixture_remove_folder. */
 void fixture_make_folder(char folder[64]);
+
+/* In memory if there is a place for that: for what need not last. */
+void fixture_make_ram_folder(char folder[64]);
 void fixture_remove_folder(const char *folder);
 
 /* Closes and opens the file again. */
