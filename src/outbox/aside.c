@@ -58,28 +58,6 @@ static enum spool_status take_lock(const struct names *n, int *fd,
     return SPOOL_OK;
 }
 
-static enum spool_status sync_path(const char *path, int flags,
-                                   struct spool_error *err)
-{
-    int fd = open(path, flags | O_CLOEXEC);
-    enum spool_status status = SPOOL_OK;
-    if (fd < 0 || fsync(fd) != 0) {
-        status = failed_errno(err, "cannot sync %s", path);
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return status;
-}
-
-static enum spool_status sync_folder_of(const char *path,
-                                        struct spool_error *err)
-{
-    char text[ASIDE_PATH_SIZE];
-    (void)snprintf(text, sizeof text, "%s", path);
-    return sync_path(dirname(text), O_RDONLY | O_DIRECTORY, err);
-}
-
 /* Where the damaged file goes: by the time the fresh one was made, so that
  * whoever finishes finds the same name. */
 static void name_damaged(const char *path, const struct stat *fresh,
@@ -191,11 +169,7 @@ static enum spool_status move_files(const char *path, const struct names *n,
     if (status != SPOOL_OK) {
         return status;
     }
-    if (rename(n->fresh, path) != 0) {
-        return failed_errno(err, "cannot put a fresh outbox in the place of %s",
-                            path);
-    }
-    return sync_folder_of(path, err);
+    return site_replace(n->fresh, path, err);
 }
 
 enum spool_status aside_finish(const char *path, struct spool_error *err)
@@ -343,13 +317,10 @@ static enum spool_status begin(const char *path, const struct names *n,
     remove_half(half); /* of one who was killed */
     status = make_fresh(path, half, last, clock, err);
     if (status == SPOOL_OK) {
-        status = sync_path(half, O_RDONLY, err);
-    }
-    if (status == SPOOL_OK && rename(half, n->fresh) != 0) {
-        status = failed_errno(err, "cannot rename %s", half);
+        status = site_replace(half, n->fresh, err);
     }
     remove_half(half);
-    return status == SPOOL_OK ? sync_folder_of(path, err) : status;
+    return status;
 }
 
 enum spool_status aside_make(const char *path, unsigned long long inode,
