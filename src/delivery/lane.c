@@ -23,48 +23,15 @@ static void lane_step(struct lane *lane);
 
 /* ---- flying ---- */
 
-static struct flight *flight_at(struct lane *lane, size_t i)
-{
-    return &lane->flights[(lane->first + i) % LANE_FLIGHTS];
-}
-
-/* All flights but the last have landed. */
-static struct flight *last_flight(struct lane *lane)
-{
-    return lane->flight_n > 0 ? flight_at(lane, lane->flight_n - 1) : NULL;
-}
-
-static bool is_flying(struct lane *lane)
-{
-    const struct flight *last = last_flight(lane);
-    return last != NULL && !last->landed;
-}
-
-static size_t landed_n(struct lane *lane)
-{
-    return lane->flight_n - (is_flying(lane) ? 1 : 0);
-}
-
-static bool has_arrived(const struct flight *flight)
-{
-    return flight->s.outcome == OUTCOME_DELIVERED;
-}
-
-/* One that has not ends the row: nothing is sent behind it. */
-static bool all_arrived(struct lane *lane)
-{
-    const struct flight *last = last_flight(lane);
-    return last == NULL || !last->landed || has_arrived(last);
-}
-
 static void grow_window(struct lane *lane, const struct flight *flight)
 {
-    if (has_arrived(flight) && lane->window > 0) {
+    if (flight_arrived(flight) && lane->window > 0) {
         lane->window *= 2;
         if (lane->window >= lane->destination.batch_events) {
             lane->window = 0;
         }
-    } else if (!has_arrived(flight) && flight->s.outcome != OUTCOME_REFUSED) {
+    } else if (!flight_arrived(flight) &&
+               flight->s.outcome != OUTCOME_REFUSED) {
         lane->window = WINDOW_MIN;
     }
 }
@@ -72,7 +39,7 @@ static void grow_window(struct lane *lane, const struct flight *flight)
 static void flight_landed(void *arg)
 {
     struct lane *lane = arg;
-    grow_window(lane, last_flight(lane));
+    grow_window(lane, flights_last(&lane->flights));
     lane_step(lane);
 }
 
@@ -88,7 +55,7 @@ static void send_first_ready(struct lane *lane)
     pace_spend(lane->pace, (int64_t)batch.n);
     lane->ready_n--;
     memmove(lane->ready, lane->ready + 1, lane->ready_n * sizeof batch);
-    struct flight *flight = flight_at(lane, lane->flight_n++);
+    struct flight *flight = flights_add(&lane->flights);
     if (!flight_start(flight, &f->options, f->http, &f->rng, &lane->destination,
                       &batch, flight_landed, lane)) {
         grow_window(lane, flight);
@@ -118,12 +85,10 @@ static void drop_back(struct lane *lane)
 static void drop_settled(struct lane *lane)
 {
     for (size_t i = 0; i < lane->order.done_n; i++) {
-        struct flight *flight = flight_at(lane, 0);
+        struct flight *flight = flights_at(&lane->flights, 0);
         tell_settled(lane, flight, &lane->done[i].settled);
         ahead_keep_memory(&lane->ahead, &flight->batch);
-        flight_finish(flight);
-        lane->first = (lane->first + 1) % LANE_FLIGHTS;
-        lane->flight_n--;
+        flights_drop_first(&lane->flights);
     }
 }
 
@@ -212,12 +177,13 @@ static void turn_done(uv_work_t *work, int cancelled)
  * it did not arrive, or the flusher stops. */
 static void give_back(struct lane *lane)
 {
-    if (lane->ready_n > 0 && (!all_arrived(lane) || lane->f->stopping)) {
+    if (lane->ready_n > 0 &&
+        (!flights_arrived(&lane->flights) || lane->f->stopping)) {
         memcpy(lane->back, lane->ready, sizeof lane->ready);
         lane->back_n = lane->ready_n;
         lane->ready_n = 0;
     }
-    if (!all_arrived(lane)) {
+    if (!flights_arrived(&lane->flights)) {
         ahead_forget(&lane->ahead);
     }
 }
@@ -266,20 +232,20 @@ static void give_orders(struct lane *lane)
         .spread_ms = spread_ms(lane),
         .hurry = lane->f->options.foreground,
         .now = lane->overdue,
-        .ahead = is_flying(lane) || lane->ready_n > 0,
+        .ahead = flights_fly(&lane->flights) || lane->ready_n > 0,
         .most = most,
         .prefetched = lane->used,
         .prefetched_n = uses,
     };
     lane->order = (struct order){
         .done = lane->done,
-        .done_n = landed_n(lane),
+        .done_n = flights_landed(&lane->flights),
         .back = lane->back,
         .back_n = lane->back_n,
         .take = most > 0 ? &lane->take : NULL,
     };
     for (size_t i = 0; i < lane->order.done_n; i++) {
-        const struct flight *flight = flight_at(lane, i);
+        const struct flight *flight = flights_at(&lane->flights, i);
         lane->done[i] = (struct done){.batch = &flight->batch, .s = &flight->s};
     }
 }
@@ -368,9 +334,9 @@ static void rest(struct lane *lane)
 
 static bool may_send(struct lane *lane)
 {
-    return lane->ready_n > 0 && !is_flying(lane) && all_arrived(lane) &&
-           lane->flight_n < LANE_FLIGHTS && !lane->f->failed &&
-           !lane->f->stopping;
+    return lane->ready_n > 0 && !flights_fly(&lane->flights) &&
+           flights_arrived(&lane->flights) && lane->flights.n < FLIGHTS_MAX &&
+           !lane->f->failed && !lane->f->stopping;
 }
 
 static bool goes_well(const struct lane *lane)
@@ -383,14 +349,15 @@ static bool goes_well(const struct lane *lane)
  * all goes well and a limit, not the end of the log, ended it. */
 static bool takes_ahead(struct lane *lane)
 {
-    return is_flying(lane) && last_flight(lane)->batch.more && goes_well(lane);
+    return flights_fly(&lane->flights) &&
+           flights_last(&lane->flights)->batch.more && goes_well(lane);
 }
 
 /* While there is enough to send, what landed gathers: settled together, it
  * costs one sync. But not for long, should the next answer be slow to come. */
 static bool gathers(struct lane *lane)
 {
-    return is_flying(lane) && lane->ready_n > BATCH_AHEAD / 2 &&
+    return flights_fly(&lane->flights) && lane->ready_n > BATCH_AHEAD / 2 &&
            lane->back_n == 0 && !lane->gathered && !lane->f->stopping;
 }
 
@@ -399,20 +366,20 @@ static bool wants_turn(struct lane *lane)
     if (lane->turning || lane->f->failed || lane->gives_up) {
         return false;
     }
-    if (landed_n(lane) > 0 || lane->back_n > 0) {
+    if (flights_landed(&lane->flights) > 0 || lane->back_n > 0) {
         return !lane->failed_turn || !lane->resting || lane->f->stopping;
     }
     if (lane->f->stopping || lane->resting || lane->ready_n > 0 ||
         lane->ahead.reading) {
         return false;
     }
-    return (lane->flight_n == 0 && !is_paced(lane)) || takes_ahead(lane);
+    return (lane->flights.n == 0 && !is_paced(lane)) || takes_ahead(lane);
 }
 
 static void wait_for_pace(struct lane *lane)
 {
     int64_t wait = pace_wait_ms(lane->pace, mono_ms(lane));
-    if (wait > 0 && !lane->turning && lane->flight_n == 0) {
+    if (wait > 0 && !lane->turning && lane->flights.n == 0) {
         (void)uv_timer_start(&lane->timer, time_is_over, (uint64_t)wait, 0);
     }
 }
@@ -420,7 +387,8 @@ static void wait_for_pace(struct lane *lane)
 /* Nothing goes on any more, and nothing will. */
 static bool is_over(struct lane *lane)
 {
-    bool busy = lane->turning || lane->ahead.reading || is_flying(lane);
+    bool busy =
+        lane->turning || lane->ahead.reading || flights_fly(&lane->flights);
     bool gone = lane->resting && lane->rests_because == TAKEN_GONE;
     return !busy && (lane->f->stopping || lane->f->failed || gone);
 }
@@ -434,10 +402,7 @@ static void lane_end(struct lane *lane)
     }
     lane->ready_n = 0;
     drop_back(lane);
-    for (size_t i = 0; i < LANE_FLIGHTS; i++) {
-        flight_finish(&lane->flights[i]);
-    }
-    lane->flight_n = 0;
+    flights_finish(&lane->flights);
     ahead_finish(&lane->ahead);
     flusher_lane_rests(lane->f);
 }
@@ -528,8 +493,8 @@ void lane_stop(struct lane *lane)
 
 void lane_abort(struct lane *lane)
 {
-    if (is_flying(lane)) {
-        flight_abort(last_flight(lane), lane->f->http);
+    if (flights_fly(&lane->flights)) {
+        flight_abort(flights_last(&lane->flights), lane->f->http);
     }
     lane_step(lane);
 }
@@ -537,7 +502,7 @@ void lane_abort(struct lane *lane)
 bool lane_is_idle(const struct lane *lane)
 {
     return lane->ended ||
-           (lane->resting && !lane->turning && lane->flight_n == 0 &&
+           (lane->resting && !lane->turning && lane->flights.n == 0 &&
             lane->ready_n == 0 && lane->back_n == 0 &&
             (lane->rests_because == TAKEN_NOTHING ||
              lane->rests_because == TAKEN_PAUSED));

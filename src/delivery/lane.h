@@ -21,11 +21,8 @@
 #include <uv.h>
 
 #include "delivery/ahead.h"
-#include "delivery/flight.h"
+#include "delivery/flights.h"
 #include "delivery/pace.h"
-
-/* Those that landed during a turn, and the one that flies. */
-#define LANE_FLIGHTS (2 * BATCH_AHEAD + 2)
 
 struct lane {
     struct flusher *f;
@@ -38,14 +35,12 @@ struct lane {
     size_t ready_n;
     struct batch back[BATCH_AHEAD]; /* taken, to be given back */
     size_t back_n;
-    struct flight flights[LANE_FLIGHTS]; /* a ring: landed ones, then the one
-                                            that flies, if one does */
-    size_t first, flight_n;
+    struct flights flights;
 
     /* Turning. */
     bool turning;
     uv_work_t turn_work;
-    struct done done[LANE_FLIGHTS]; /* the first flights of the ring */
+    struct done done[FLIGHTS_MAX]; /* the flights that landed */
     struct order order;
     struct take_options take;
     struct prefetch used[BATCH_AHEAD]; /* what the turn may cut from */
