@@ -4,7 +4,12 @@
 
 #include "outbox/outbox.h"
 
-#define DESTINATION_NAME_SIZE    65 /* 64 bytes */
+#define DESTINATION_NAME_SIZE 65 /* 64 bytes */
+
+/* Stands for destinations that damage took (keep.h): paused, and without a URL;
+ * recover and adding them again is what helps. */
+#define DESTINATION_STAND_IN "lost-destinations"
+
 #define DESTINATION_URL_SIZE     1024
 #define DESTINATION_TEXT_SIZE    1024
 #define DESTINATION_REASON_SIZE  400

@@ -190,7 +190,7 @@ static void tell(struct look *l, bool first)
                "keeps all events for them: run spoolctl recover, add each one "
                "with spoolctl destination add, then remove it with spoolctl "
                "destination rm %s",
-               KEEP_GONE, KEEP_GONE);
+               DESTINATION_STAND_IN, DESTINATION_STAND_IN);
     }
     if (fault != NULL && !first) {
         notice(box,

@@ -134,10 +134,10 @@ enum spool_status keep_salvage(struct db *db, const char *path, int64_t now,
     }
     destination_default(&d);
     return db_run(db, err, STATEMENT_DESTINATION_STAND_IN, "ittiiiiiiii",
-                  (int64_t)KEEP_GONE_ID, KEEP_GONE, d.profile, (int64_t)d.lanes,
-                  (int64_t)d.batch_events, d.batch_bytes, d.batch_age_ms,
-                  d.backoff_base_ms, d.backoff_cap_ms, (int64_t)d.hold_after,
-                  now);
+                  (int64_t)KEEP_GONE_ID, DESTINATION_STAND_IN, d.profile,
+                  (int64_t)d.lanes, (int64_t)d.batch_events, d.batch_bytes,
+                  d.batch_age_ms, d.backoff_base_ms, d.backoff_cap_ms,
+                  (int64_t)d.hold_after, now);
 }
 
 int64_t keep_base(const char *path, int64_t id, int64_t behind)
@@ -159,6 +159,7 @@ enum spool_status keep_is_gone(struct db *db, bool *gone,
 {
     struct destination d;
     return destination_row(
-        db, db_query(db, STATEMENT_DESTINATION_BY_NAME, "t", KEEP_GONE), gone,
-        &d, err);
+        db,
+        db_query(db, STATEMENT_DESTINATION_BY_NAME, "t", DESTINATION_STAND_IN),
+        gone, &d, err);
 }

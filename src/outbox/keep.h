@@ -17,9 +17,7 @@
 
 struct outbox;
 
-/* Stands for the destinations that are gone. Its id is above any that was
- * given out. */
-#define KEEP_GONE    "lost-destinations"
+/* The id of DESTINATION_STAND_IN, above any that was given out. */
 #define KEEP_GONE_ID 1000000
 
 /* The name of the copy beside path; "" where it is too long. */

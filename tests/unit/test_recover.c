@@ -302,7 +302,8 @@ static void events_are_kept_when_no_destination_can_be_read(void **state)
     fixture_open(f, f->now);
     outbox_notices(f->box, note_gone, &said);
     assert_true(said);
-    assert_int_equal(destination_find(f->box, KEEP_GONE, &d, NULL), SPOOL_OK);
+    assert_int_equal(destination_find(f->box, DESTINATION_STAND_IN, &d, NULL),
+                     SPOOL_OK);
     assert_int_equal(d.state, DESTINATION_PAUSED);
     again.base = 0;
     assert_int_equal(destination_add(f->box, &again, NULL), SPOOL_BUSY);
@@ -313,7 +314,8 @@ static void events_are_kept_when_no_destination_can_be_read(void **state)
     while (more) {
         assert_int_equal(retain_step(f->box, &at_once, &more, NULL), SPOOL_OK);
     }
-    assert_int_equal(destination_find(f->box, KEEP_GONE, &d, NULL), SPOOL_OK);
+    assert_int_equal(destination_find(f->box, DESTINATION_STAND_IN, &d, NULL),
+                     SPOOL_OK);
     assert_int_equal(inspect_sums(f->box, &d, &sums, NULL), SPOOL_OK);
     assert_int_equal(sums.waiting, 1000);
     fixture_verify(f);

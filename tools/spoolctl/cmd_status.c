@@ -153,8 +153,11 @@ static bool judge_stopped(const struct status *s, struct verdict *v)
                        "oldest event %s; %s is %s since %s: %s", age, d->name,
                        destination_state_name(d->state), since,
                        human_words(d->reason, reason, sizeof reason));
+        bool gone = strcmp(d->name, DESTINATION_STAND_IN) == 0;
         (void)snprintf(v->next, sizeof v->next,
-                       held ? "spoolctl why %s" : "spoolctl resume %s",
+                       gone   ? "spoolctl recover"
+                       : held ? "spoolctl why %s"
+                              : "spoolctl resume %s",
                        d->name);
         if (held) {
             return true;

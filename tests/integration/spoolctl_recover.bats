@@ -1,0 +1,70 @@
+load spoolctl
+
+# Six events, then a file whose first page is gone and whose WAL cannot be
+# applied: no reader finds anything in it.
+damaged() {
+    sandbox
+    shop
+    for i in 1 2 3 4 5 6; do event PAGE_VIEW "u$i" "s$i"; done |
+        ctl -q put >/dev/null
+    dd if=/dev/zero of="$SPOOL_PATH" bs=8192 count=1 conv=notrunc status=none
+    dd if=/dev/zero of="$SPOOL_PATH-wal" bs=32 count=1 conv=notrunc status=none
+    rm -f "$SPOOL_PATH-shm"
+}
+
+@test "a damaged outbox takes new events, and recover puts the old ones back" {
+    damaged
+    run --separate-stderr ctl --json put < <(event PAGE_VIEW new s9)
+    [ "$status" -eq 0 ]
+    [ "$(json .id)" -eq 7 ]
+    run --separate-stderr ctl --json recover --dry-run
+    [ "$status" -eq 0 ]
+    [ "$(jq -r 'select(.readable != null) | [.readable, .lost] | join(" ")' \
+        <<<"$output")" = "6 0" ]
+    [ "$(ctl --json status | jq '.destinations[0].waiting')" -eq 1 ]
+    run --separate-stderr ctl recover --yes
+    [ "$status" -eq 0 ]
+    ctl -q flush --timeout 20s
+    [ "$(jq -r '.events[]' log | grep -c PAGE_VIEW)" -eq 7 ]
+    run ctl verify
+    [ "$status" -eq 0 ]
+    run --separate-stderr ctl recover --yes
+    [ "$status" -eq 0 ]
+    [[ "$stderr$output" == *"put back before"* ]]
+}
+
+@test "an event that cannot be read is named; exit 5" {
+    damaged
+    at=$(grep -abo 'u3' "$SPOOL_PATH-wal" | tail -n 1 | cut -d: -f1)
+    printf 'XX' | dd of="$SPOOL_PATH-wal" bs=1 seek="$at" conv=notrunc \
+        status=none
+    event PAGE_VIEW new s9 | ctl -q put >/dev/null
+    run --separate-stderr ctl --json recover --yes
+    [ "$status" -eq 5 ]
+    [ "$(jq -r 'select(.what == "lost") | [.first, .last] | join(" ")' \
+        <<<"$output" | head -n 1)" = "3 3" ]
+    run ctl verify
+    [ "$status" -eq 1 ]
+    [[ "$output" == *3* ]]
+}
+
+@test "recover says when nothing was set aside; exit 3" {
+    ctl -q init
+    run --separate-stderr ctl recover --yes
+    [ "$status" -eq 3 ]
+    run --separate-stderr ctl recover --yes nowhere.damaged-1
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *nowhere* ]]
+}
+
+@test "processes that meet the damage together lose nothing" {
+    damaged
+    for i in 1 2 3 4; do
+        event PAGE_VIEW "n$i" "t$i" | ctl -q put >/dev/null 2>"err$i" &
+        pids[i]=$!
+    done
+    for i in 1 2 3 4; do wait "${pids[i]}"; done
+    ctl -q recover --yes
+    ctl -q flush --timeout 20s
+    [ "$(jq -r '.events[]' log | grep -c PAGE_VIEW)" -eq 10 ]
+}
