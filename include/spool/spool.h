@@ -55,9 +55,12 @@ struct spool_options {
 /* path NULL, create 1, strict, 30 minutes for nextPage. */
 SPOOL_EXPORT void spool_options_default(struct spool_options *options);
 
-/* SPOOL_NOT_FOUND without create, SPOOL_NEWER for a file of a newer release
- * (untouched), SPOOL_DAMAGED for a damaged one or another program's. On
- * failure *out is untouched. */
+/* SPOOL_NOT_FOUND without create, SPOOL_NEWER for a file of a newer release and
+ * SPOOL_DAMAGED for another program's, both untouched. A spool that is damaged
+ * is set aside as PATH.damaged-TIME and a fresh one takes its place, whose ids
+ * go on behind the last one given: `spoolctl recover` puts back what can be
+ * read. SPOOL_IO says which of the spool's files or folders is not as it should
+ * be (a link, another's, open to others). On failure *out is untouched. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_open(const struct spool_options *options, struct spool **out,
            struct spool_error *err);
@@ -93,9 +96,10 @@ struct spool_receipt {
  * aside). SPOOL_OK means that its bytes, as given, are on disk and survive a
  * power cut; so does SPOOL_DUPLICATE, of an earlier put. SPOOL_UNKNOWN means
  * that they may be or not, and that the handle takes nothing more until it is
- * opened anew. Any other status means that nothing is stored. options NULL: as
- * the handle was opened. receipt and err may be NULL. Blocks on the disk; calls
- * of several threads share commits. */
+ * opened anew. Any other status means that nothing is stored; after SPOOL_MOVED
+ * (the file was moved, replaced or set aside) it has to be opened anew as well.
+ * options NULL: as the handle was opened. receipt and err may be NULL. Blocks
+ * on the disk; calls of several threads share commits. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_put(struct spool *spool, const char *json, size_t len,
           const struct spool_put_options *options,
@@ -161,7 +165,8 @@ spool_stats(struct spool *spool, const char *destination,
 
 /* What was found to be wrong with the spool's file when it was opened, a
  * sentence each, to be logged: events lost by damage, a restored backup, a
- * copy. Nothing is called when all is well. */
+ * copy. Nothing is called when all is well. A sentence is valid during the
+ * call, which may not close the spool. Any thread. */
 SPOOL_EXPORT void spool_notices(const struct spool *spool,
                                 void (*each)(void *arg, const char *sentence),
                                 void *arg);
