@@ -282,3 +282,12 @@ const char *outbox_engine_lacks(void)
                  "rollback are not fixed in it; spool avoids both, other "
                  "programs must not write to the file";
 }
+
+bool outbox_engine_is_built_in(void)
+{
+#ifdef SPOOL_SQLITE_BUILT_IN
+    return true;
+#else
+    return false;
+#endif
+}

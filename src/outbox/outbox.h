@@ -100,9 +100,11 @@ struct outbox_event {
 enum spool_status outbox_append(struct outbox *box, struct outbox_event *events,
                                 size_t n, struct spool_error *err);
 
-/* The version of the engine the process runs on, and what is to be said of it
- * ("" when nothing): for `version` and the operator. */
+/* The version of the engine the process runs on, what is to be said of it (""
+ * when nothing), and whether it came with the library, so that the system's
+ * updates do not change it: for `version` and the operator. */
 const char *outbox_engine(void);
 const char *outbox_engine_lacks(void);
+bool outbox_engine_is_built_in(void);
 
 #endif

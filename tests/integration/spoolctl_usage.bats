@@ -152,7 +152,8 @@ CASES
     [ "$output" = "$(ctl --version)" ]
     run ctl version --json
     [[ "$(json .sqlite)" == 3.* ]]
-    [ "$(json 'keys | length')" -eq 7 ]
+    [[ "$(json .sqlite_built_in)" =~ ^(true|false)$ ]]
+    [ "$(json 'keys | length')" -eq 8 ]
 }
 
 @test "a destination is added, listed, changed and taken out" {

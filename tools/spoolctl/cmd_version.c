@@ -16,6 +16,7 @@ enum ending cmd_version(struct ctl *ctl)
         json_add_text(o, "spool", spool_version());
         json_add_text(o, "sqlite", outbox_engine());
         json_add_text(o, "sqlite_lacks", lacks);
+        json_add_bool(o, "sqlite_built_in", outbox_engine_is_built_in());
         json_add_text(o, "libcurl", curl->version);
         json_add_text(o, "tls", tls);
         json_add_text(o, "json_c", json_c_version());
@@ -23,8 +24,9 @@ enum ending cmd_version(struct ctl *ctl)
         json_print(o);
         return DONE;
     }
-    (void)printf("spoolctl %s\nSQLite   %s\n", spool_version(),
-                 outbox_engine());
+    (void)printf("spoolctl %s\nSQLite   %s%s\n", spool_version(),
+                 outbox_engine(),
+                 outbox_engine_is_built_in() ? " (built in)" : "");
     if (lacks[0] != '\0') {
         (void)printf("         %s\n", lacks);
     }
