@@ -82,6 +82,15 @@ static void drop_back(struct lane *lane)
     lane->back_n = 0;
 }
 
+/* What was taken ahead of a destination that is gone is not sent any more. */
+static void drop_ready(struct lane *lane)
+{
+    for (size_t i = 0; i < lane->ready_n; i++) {
+        batch_finish(&lane->ready[i]);
+    }
+    lane->ready_n = 0;
+}
+
 static void drop_settled(struct lane *lane)
 {
     for (size_t i = 0; i < lane->order.done_n; i++) {
@@ -105,7 +114,9 @@ static void keep_taken(struct lane *lane)
 
 static void turn_succeeded(struct lane *lane)
 {
-    if (lane->turn.taken != TAKEN_GONE) {
+    if (lane->turn.taken == TAKEN_GONE) {
+        drop_ready(lane);
+    } else {
         lane->destination = lane->turn.destination;
         pace_set(lane->pace, lane->destination.rate, mono_ms(lane));
     }
@@ -397,10 +408,7 @@ static void lane_end(struct lane *lane)
 {
     lane->ended = true;
     (void)uv_timer_stop(&lane->timer);
-    for (size_t i = 0; i < lane->ready_n; i++) {
-        batch_finish(&lane->ready[i]);
-    }
-    lane->ready_n = 0;
+    drop_ready(lane);
     drop_back(lane);
     flights_finish(&lane->flights);
     ahead_finish(&lane->ahead);

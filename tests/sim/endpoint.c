@@ -196,6 +196,7 @@ static void check_request(struct request_seen *r)
     r->lane = r->n > 0 && r->events[0] <= m->n && p->lanes > 0
                   ? (int)(m->events[r->events[0]].part % (unsigned)p->lanes)
                   : 0;
+    model_check_removed(m, r->place, r->lane, r->n > 0 ? r->events[0] : 0);
     for (size_t i = world->request_n; i-- > 0;) {
         const struct request_seen *b = &world->requests[i];
         if (b->place != r->place || b->dead_to_us) {
@@ -388,6 +389,16 @@ static void note_taken(const struct batch *b, bool taken)
     }
 }
 
+static void note_gone(int64_t destination, int lane)
+{
+    for (size_t i = 0; i < MODEL_PLACES; i++) {
+        struct model_place *p = &world->m.places[i];
+        if (p->id == destination && p->gone[lane] == 0) {
+            p->gone[lane] = 1;
+        }
+    }
+}
+
 static void note_turn(const struct order *order, const struct turn *turn)
 {
     for (size_t i = 0; i < order->done_n; i++) {
@@ -424,6 +435,9 @@ enum spool_status __wrap_batch_turn(struct outbox *box, int64_t destination,
         __real_batch_turn(box, destination, lane, order, turn, err);
     if (status == SPOOL_OK && !world->ghost) {
         note_turn(order, turn);
+        if (turn->taken == TAKEN_GONE) {
+            note_gone(destination, lane);
+        }
     }
     return status;
 }

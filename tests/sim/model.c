@@ -18,9 +18,14 @@ void model_fail(struct model *m, const char *format, ...)
     va_end(args);
 }
 
+static bool is_for(const struct model_place *p, const struct model_event *e)
+{
+    return e->id > p->base && (!p->filtered || e->odd);
+}
+
 bool model_takes(const struct model_place *p, const struct model_event *e)
 {
-    return p->there && e->id > p->base && (!p->filtered || e->odd);
+    return p->there && is_for(p, e);
 }
 
 void model_clock(struct model *m, int64_t now)
@@ -69,6 +74,22 @@ static void check_order(struct model *m, size_t place, size_t n)
     }
 }
 
+void model_check_removed(struct model *m, size_t place, int lane, size_t n)
+{
+    struct model_place *p = &m->places[place];
+    if (p->there || n == 0 || n > m->n) {
+        return;
+    }
+    if (!p->seen[n].taken) {
+        model_fail(m, "removed: place %zu was sent %zu, not taken before",
+                   place, n);
+    }
+    if (p->gone[lane] > 0 && p->gone[lane]++ > 1) {
+        model_fail(m, "removed: place %zu was sent %zu when it was known gone",
+                   place, n);
+    }
+}
+
 void model_store(struct model *m, size_t place, size_t n, const char *body,
                  size_t len)
 {
@@ -82,7 +103,7 @@ void model_store(struct model *m, size_t place, size_t n, const char *body,
     if (len != e->len || memcmp(body, e->body, len) != 0) {
         model_fail(m, "bytes: place %zu got %zu changed", place, n);
     }
-    if (!model_takes(p, e) || s->purged || e->quarantined ||
+    if (!is_for(p, e) || s->purged || e->quarantined ||
         (e->until > 0 && !e->may_go)) {
         model_fail(m, "place %zu got %zu, which is not for it%s%s%s", place, n,
                    s->purged ? ": purged" : "",

@@ -42,6 +42,7 @@ struct model_seen {
 
 struct model_place {
     bool there;
+    int gone[4]; /* by lane: 0, or 1 + requests since the flusher saw that */
     int64_t id, base;
     int lanes;
     bool filtered;
@@ -66,6 +67,11 @@ void model_clock(struct model *m, int64_t now);
 
 /* A page of its part was accepted as event n. */
 void model_page(struct model *m, size_t n);
+
+/* A request to a place that was removed begins with event n: only what was
+ * taken before may leave, and one at most, which was on its way to the network
+ * just then, once the lane has found it gone. */
+void model_check_removed(struct model *m, size_t place, int lane, size_t n);
 
 /* The endpoint of a place stores event n, with these bytes. */
 void model_store(struct model *m, size_t place, size_t n, const char *body,

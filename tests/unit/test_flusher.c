@@ -619,6 +619,36 @@ static void other_lanes_are_taken_up_while_it_runs(void **state)
     expect_states(&s, 12, "dddddddddddd");
 }
 
+static void
+what_was_taken_ahead_stays_when_its_destination_is_gone(void **state)
+{
+    struct scene s;
+    struct spool_error err;
+    int64_t left;
+    scene_open(&s, state);
+    s.mute = true;
+    fixture_put(s.f, 24);
+    scene_start(&s, false);
+    while (s.flusher->lanes == NULL || s.flusher->lanes->ready_n < 3) {
+        (void)uv_run(&s.loop, UV_RUN_ONCE);
+    }
+    struct lane *lane = s.flusher->lanes;
+    assert_int_equal(destination_remove(s.f->box, s.f->d.name, &left, &err),
+                     SPOOL_OK);
+    answer_one(&s.flusher->http->idle); /* the next one leaves at once */
+    while (lane->rests_because != TAKEN_GONE) {
+        (void)uv_run(&s.loop, UV_RUN_ONCE);
+    }
+    while (!lane->ended) {
+        if (s.posts_open > 0) {
+            answer_one(&s.flusher->http->idle);
+        }
+        (void)uv_run(&s.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(s.requests, 2);
+    scene_close(&s);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -629,6 +659,7 @@ int main(void)
         TEST(what_failed_goes_out_again_unchanged),
         TEST(after_a_failure_it_starts_slowly),
         TEST(what_was_taken_ahead_waits_until_the_one_before_arrives),
+        TEST(what_was_taken_ahead_stays_when_its_destination_is_gone),
         TEST(a_fault_of_the_account_consumes_nothing_and_resumes),
         TEST(a_refused_batch_is_split_down_to_one),
         TEST(retry_after_is_a_lower_bound),
