@@ -9,7 +9,8 @@
  * short sequences of operations. With --clocks, instead of both, a world whose
  * clocks jump. Planted mistakes in the same program must be found.
  *
- * --one N plays the one run with that seed and says what it found. */
+ * --one N plays the one run with that seed and says what it found. SIGTERM ends
+ * a longer run early, with the result of what it did until then. */
 #define _DEFAULT_SOURCE /* mkdtemp */
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,7 +76,7 @@ static void complain(const struct life *life, const struct tally *t)
 static void play_many(uint64_t seed, int64_t count, bool clocks,
                       struct tally *t, uint64_t *hash)
 {
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count && !long_run_is_told_to_end(); i++) {
         struct life life = life_of(seed + (uint64_t)i, clocks, PLANT_NONE);
         uint64_t first = play(&life, t);
         complain(&life, t);
@@ -102,7 +103,7 @@ static void play_all(uint64_t seed, int longest, struct tally *t)
         for (int i = 0; i < n; i++) {
             all *= OPS;
         }
-        for (int64_t k = 0; k < all; k++) {
+        for (int64_t k = 0; k < all && !long_run_is_told_to_end(); k++) {
             enum op ops[8];
             int64_t rest = k;
             for (int i = 0; i < n; i++, rest /= OPS) {

@@ -1,6 +1,7 @@
 #include "support/long_run.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,25 @@ uint64_t long_run_seed(int argc, char **argv)
     (void)printf("seed %" PRIu64 "\n", seed);
     (void)fflush(stdout);
     return seed;
+}
+
+static volatile sig_atomic_t told;
+
+static void note(int signal)
+{
+    (void)signal;
+    told = 1;
+}
+
+bool long_run_is_told_to_end(void)
+{
+    static bool asked;
+    if (!asked) {
+        struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+        asked = true;
+        (void)sigaction(SIGTERM, &action, NULL);
+    }
+    return told != 0;
 }
 
 double long_run_seconds(const struct timespec *from)

@@ -16,6 +16,11 @@ long long_run_option(int argc, char **argv, const char *name, long usual);
  */
 uint64_t long_run_seed(int argc, char **argv);
 
+/* A test that asks this between two cases may be told to end, by SIGTERM, and
+ * still tells what it found until then: from the first question on the signal
+ * is noted and no more. */
+bool long_run_is_told_to_end(void);
+
 /* Since a moment of CLOCK_MONOTONIC. */
 double long_run_seconds(const struct timespec *from);
 
