@@ -330,9 +330,20 @@ static void run_a_while(struct world *w, int64_t most)
     world_run(w, world_draw(w, 3) == 0 ? ms : ms / 100);
 }
 
+/* What dies or is changed under the flusher is that in the middle of its work.
+ */
+static bool interrupts(enum op op)
+{
+    return op == OP_CRASH || op == OP_PAUSE || op == OP_REPLAY ||
+           op == OP_PURGE || op == OP_PLACE;
+}
+
 static void do_op(struct world *w, enum op op, int64_t most)
 {
     world_note(w, &op, sizeof op);
+    if (interrupts(op)) {
+        loop_run_steps(world_draw(w, 12));
+    }
     switch (op) {
     case OP_PUT:
         put(w, 1);
@@ -351,7 +362,6 @@ static void do_op(struct world *w, enum op op, int64_t most)
         run_a_while(w, most);
         break;
     case OP_CRASH:
-        loop_run_steps(world_draw(w, 12));
         world_crash(w);
         break;
     case OP_CLOCK:

@@ -15,6 +15,9 @@
 #define FILES_MAX 8
 #define START_MS  INT64_C(1700000000000)
 
+/* No disk is full here, and each death copies the files. */
+#define BALLAST_BYTES (64 << 10)
+
 void world_note(struct world *w, const void *bytes, size_t n)
 {
     const unsigned char *p = bytes;
@@ -72,6 +75,7 @@ void world_box_open(struct world *w)
     struct outbox_options options = {.path = w->path,
                                      .create = true,
                                      .clock = &w->clock,
+                                     .ballast_bytes = BALLAST_BYTES,
                                      .filters = {compile, takes, release}};
     if (outbox_open(&options, &w->box, &err) != SPOOL_OK) {
         model_fail(&w->m, "open: %s", err.message);
