@@ -1,12 +1,13 @@
 load spoolctl
 
-# Six events, then a file whose first page is gone and whose WAL cannot be
-# applied: no reader finds anything in it.
+# Six events, put at once so that the WAL holds each in one place only; then a
+# file whose first page is gone and whose WAL cannot be applied: no reader finds
+# anything in it.
 damaged() {
     sandbox
     shop
-    for i in 1 2 3 4 5 6; do event PAGE_VIEW "u$i" "s$i"; done |
-        ctl -q put >/dev/null
+    for i in 1 2 3 4 5 6; do event PAGE_VIEW "u$i" "s$i"; done >six
+    ctl -q put six >/dev/null
     dd if=/dev/zero of="$SPOOL_PATH" bs=8192 count=1 conv=notrunc status=none
     dd if=/dev/zero of="$SPOOL_PATH-wal" bs=32 count=1 conv=notrunc status=none
     rm -f "$SPOOL_PATH-shm"
