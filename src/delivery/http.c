@@ -72,6 +72,16 @@ static int allow_request(void *arg, char *peer_ip, char *own_ip, int peer_port,
     return post->sent == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
+/* Called for each new connection. libcurl keeps its first words, also those
+ * about the end of an old connection that this one takes the place of. */
+static int forget_words(void *arg, curl_socket_t socket, curlsocktype purpose)
+{
+    struct http_post *post = arg;
+    (void)socket, (void)purpose;
+    post->words[0] = '\0';
+    return CURL_SOCKOPT_OK;
+}
+
 static size_t take_header(char *line, size_t size, size_t count, void *arg)
 {
     struct http_post *post = arg;
@@ -308,7 +318,8 @@ static bool set_request(struct http_post *post, const char *url)
 {
     return SET(URL, url) && SET(HTTPHEADER, post->headers) &&
            set_method(post) && SET(PREREQFUNCTION, allow_request) &&
-           SET(PREREQDATA, post) && SET(HEADERFUNCTION, take_header) &&
+           SET(PREREQDATA, post) && SET(SOCKOPTFUNCTION, forget_words) &&
+           SET(SOCKOPTDATA, post) && SET(HEADERFUNCTION, take_header) &&
            SET(HEADERDATA, post) && SET(WRITEFUNCTION, take_answer) &&
            SET(WRITEDATA, post) && SET(ERRORBUFFER, post->words) &&
            SET(PRIVATE, post);
