@@ -31,14 +31,26 @@
         .answer = "HTTP/1.1 " #code " x\r\nLocation: " to                      \
                   "\r\nContent-Length: 0\r\n\r\n"                              \
     }
-#define SKIP(what, why)                                                        \
+/* Only the first message of a connection, or none at all, gets through. */
+#define TLS(what, class, peer)                                                 \
     {                                                                          \
-        .name = what, .skip = why                                              \
+        .name = "TLS: " what, .classes = class, .tls = peer,                   \
+        .unsaid = "Send failure"                                               \
     }
-#define NO_NAMES "the loopback has no name server to misbehave"
-#define NO_TLS   "this endpoint speaks no TLS; unit/http_tls does"
-#define LATER    "it waits for a day; network/retry_after does"
-#define OK200    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define NAME(what, ...)                                                        \
+    {                                                                          \
+        .name = what, .classes = "R", .needs_realm = true, __VA_ARGS__         \
+    }
+#define A_DAY(value)                                                           \
+    {                                                                          \
+        .name = "Retry-After: " value, .classes = "R",                         \
+        .answer = "HTTP/1.1 503 x\r\nRetry-After: " value                      \
+                  "\r\nContent-Length: 0\r\n\r\n",                             \
+        .asks_for_a_day = true                                                 \
+    }
+#define GZIP_START  "\xaa\x18\x05"
+#define GZIP_COPIES "\xa3\x60\x14\x8c\x82\x51\x30\x0a\x46\xc1\x28\x18\x05"
+#define OK200       "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 /* A request whose body was not read may have been sent or not: R or U. Where a
  * kept connection is dead before any of the body has left, libcurl may take a
@@ -47,7 +59,7 @@ const struct behaviour behaviours[] = {
     /* connect */
     {.name = "refused", .classes = "R", .door = DOOR_CLOSED},
     {.name = "backlog full", .classes = "R", .door = DOOR_FULL},
-    SKIP("packets vanish", "needs a packet filter; a full backlog is the same"),
+    NAME("packets vanish", .host = "10.255.255.1", .least_ms = 100),
     {.name = "reset on accept",
      .classes = "DRU",
      .reads = READS_NOTHING,
@@ -60,21 +72,50 @@ const struct behaviour behaviours[] = {
      .classes = "RU",
      .reads = READS_NOTHING,
      .ends = ENDS_STALL},
-    SKIP("no such name", NO_NAMES),
-    SKIP("SERVFAIL", NO_NAMES),
-    SKIP("a name server that takes 30 s", NO_NAMES),
-    SKIP("IPv6 dead and IPv4 good", NO_NAMES),
+    NAME("no such name", .host = "none.test"),
+    NAME("SERVFAIL", .host = "fail.test"),
+    NAME("a name server that never answers", .host = "mute.test",
+         .least_ms = 100),
+    NAME("a name where packets vanish", .host = "dead.test", .least_ms = 100),
+    {.name = "IPv6 dead and IPv4 good",
+     .classes = "D",
+     .host = "dual.test",
+     .needs_realm = true,
+     .needs_ipv6 = true,
+     .needs_patience = true,
+     .least_ms = 150,
+     .answer = OK200,
+     .keeps = true},
     /* TLS */
-    SKIP("TLS: wrong name", NO_TLS),
-    SKIP("TLS: expired", NO_TLS),
-    SKIP("TLS: not yet valid", NO_TLS),
-    SKIP("TLS: self-signed", NO_TLS),
-    SKIP("TLS: unknown CA", NO_TLS),
-    SKIP("TLS: CA changed", NO_TLS),
-    SKIP("TLS: 1.0 only", NO_TLS),
-    SKIP("TLS: handshake stalls", NO_TLS),
-    SKIP("TLS: abrupt close", NO_TLS),
-    SKIP("TLS: asks for a certificate", NO_TLS),
+    TLS("wrong name", "H", TLS_WRONG_NAME),
+    TLS("expired", "H", TLS_EXPIRED),
+    TLS("not yet valid", "H", TLS_NOT_YET),
+    TLS("self-signed", "H", TLS_SELF_SIGNED),
+    TLS("unknown CA", "H", TLS_OTHER_AUTHORITY),
+    {.name = "TLS: CA changed",
+     .classes = "H",
+     .tls = TLS_OTHER_AUTHORITY,
+     .renews_trust = true},
+    TLS("1.0 only", "R", TLS_OLD),
+    {.name = "TLS: handshake stalls",
+     .classes = "R",
+     .tls = TLS_STALLS,
+     .least_ms = 100},
+    {.name = "TLS: abrupt close",
+     .classes = "U",
+     .tls = TLS_ABRUPT,
+     .answer = "HTTP/1.1 200 OK\r\n\r\n{\"responses\":[",
+     .ends = ENDS_CLOSE,
+     .keeps = true},
+    {.name = "TLS: abrupt close behind the answer",
+     .classes = "D",
+     .tls = TLS_ABRUPT,
+     .answer = OK200,
+     .ends = ENDS_CLOSE,
+     .keeps = true},
+    /* TLS 1.3 has the body sent before it asks; the answer to a client without
+     * one may get lost. */
+    {.name = "TLS: asks for a certificate", .classes = "RU", .tls = TLS_ASKS},
     /* request */
     {.name = "close after the header",
      .classes = "DRU",
@@ -104,6 +145,13 @@ const struct behaviour behaviours[] = {
      .classes = "U",
      .reads = READS_HALF,
      .ends = ENDS_STALL},
+    {.name = "the window shuts",
+     .classes = "U",
+     .reads = READS_HEADER,
+     .ends = ENDS_SHUT,
+     .is_big = true,
+     .needs_realm = true,
+     .least_ms = 150},
     {.name = "ignores Expect", .classes = "D", .answer = OK200, .keeps = true},
     STATUS(417, "H", false),
     {.name = "answers before the body and closes",
@@ -175,8 +223,10 @@ const struct behaviour behaviours[] = {
     RETRY_AFTER("Sun, 06 Nov 1994 08:49:37 GMT"),
     RETRY_AFTER(""),
     RETRY_AFTER("soon"),
-    SKIP("Retry-After: 99999999999999999999", LATER),
-    SKIP("Retry-After: Fri, 31 Dec 9999 23:59:59 GMT", LATER),
+    A_DAY("86400"),
+    A_DAY("86401"),
+    A_DAY("99999999999999999999"),
+    A_DAY("Fri, 31 Dec 9999 23:59:59 GMT"),
     /* body */
     BODY("cut", "U", "Content-Length: 90\r\n\r\n{}"),
     {.name = "body: endless",
@@ -185,10 +235,13 @@ const struct behaviour behaviours[] = {
      .endless = "[1,2,3,4,5,6,7,8,9,0],[1,2,3,4,5,6,7,8,9,0],",
      .ends = ENDS_CLOSE,
      .keeps = true},
-    {.name = "body: says gzip, endless",
+    /* A header, a block that begins with an x, and copies of it without end:
+     * 13 bytes for each 2064. The 1 stands for the flags' NUL. */
+    {.name = "body: gzip bomb",
      .classes = "U",
-     .answer = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08",
-     .endless = "\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05\x05",
+     .answer = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
+               "\x1f\x8b\x08\x01time\x02\x03" GZIP_START,
+     .endless = GZIP_COPIES,
      .ends = ENDS_CLOSE,
      .keeps = true},
     BODY("chunk of too many bytes", "U",
@@ -258,6 +311,11 @@ const struct behaviour behaviours[] = {
     REDIRECT("same host", 307, "/elsewhere"),
     REDIRECT("other host", 307, "http://127.0.0.1:%d/x"),
     REDIRECT("to http", 301, "http://localhost:%d/"),
+    {.name = "redirect: from https to http",
+     .classes = "H",
+     .tls = TLS_GOOD,
+     .answer = "HTTP/1.1 301 x\r\nLocation: http://127.0.0.1:%d/"
+               "\r\nContent-Length: 0\r\n\r\n"},
     REDIRECT("loop", 302, "/"),
     REDIRECT("file", 308, "file:///etc/passwd"),
     /* semantics */

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "network/tls_peer.h"
 #include "support/checker.h"
 
 enum hostile_reads { READS_ALL, READS_HALF, READS_HEADER, READS_NOTHING };
@@ -14,8 +15,10 @@ enum hostile_ends {
     ENDS_KEEP,
     ENDS_CLOSE,
     ENDS_RESET,
-    ENDS_STALL,  /* open and mute until the client goes */
-    ENDS_RESTART /* reset, and nobody listens for a while */
+    ENDS_STALL,   /* open and mute until the client goes */
+    ENDS_RESTART, /* reset, and nobody listens for a while */
+    ENDS_SHUT     /* reads no more, so that the window shuts; reset once the
+                     door is turned */
 };
 
 /* What stands at the port before anything is sent. */
@@ -35,12 +38,22 @@ struct behaviour {
     enum hostile_reads reads;
     enum hostile_ends ends;
     enum hostile_door door;
-    int delay_ms;     /* before the answer, */
-    int drip_ms;      /* and before each of its bytes */
-    int times;        /* requests in a row; 0 is 1 */
-    bool keeps;       /* stores what it was sent, if that was whole */
-    bool dedupes;     /* likewise, and what comes again it does not */
-    const char *skip; /* why this test cannot do it */
+    int delay_ms; /* before the answer, */
+    int drip_ms;  /* and before each of its bytes */
+    int times;    /* requests in a row; 0 is 1 */
+    bool keeps;   /* stores what it was sent, if that was whole */
+    bool dedupes; /* likewise, and what comes again it does not */
+    /* Where the batch is sent instead, until its first try is over. */
+    const char *host;
+    enum tls_peer tls;
+    bool renews_trust; /* not the peer gets better: its authority is trusted */
+    bool is_big;       /* the batch has more bytes than fit on the way */
+    bool needs_realm;  /* realm.h */
+    bool needs_ipv6;
+    bool needs_patience; /* longer deadlines */
+    int least_ms;        /* sooner than this it was no such fault */
+    const char *unsaid;  /* by the reason that is reported */
+    bool asks_for_a_day; /* and is not tried again before */
 };
 
 /* behaviours.c */
@@ -58,7 +71,7 @@ int hostile_port(const struct hostile *h);
 void hostile_arm(struct hostile *h, const struct behaviour *const *list,
                  size_t n, bool keep);
 
-/* How many of the armed ones no request has met. */
+/* How many of the armed ones no request has met, or were not what they say. */
 size_t hostile_left(struct hostile *h);
 
 /* Closes the door as said, and everything that is open. */
