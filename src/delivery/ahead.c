@@ -3,6 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
+/* Of what is read ahead, and of memory kept for it: large batches are not read
+ * as far ahead as there are places for. */
+#define AHEAD_BYTES ((size_t)2 * 1024 * 1024)
+
 void ahead_init(struct ahead *a, struct outbox *box, uv_loop_t *loop, int lane,
                 void (*done)(void *arg), void *arg)
 {
@@ -27,6 +31,7 @@ void ahead_forget(struct ahead *a)
         prefetch_finish(&a->row[i]);
     }
     a->n = 0;
+    a->bytes = 0;
     a->behind = -1;
 }
 
@@ -37,18 +42,36 @@ void ahead_follow(struct ahead *a, int64_t behind)
     }
 }
 
-void ahead_keep_memory(struct ahead *a, struct batch *done)
+static size_t spare_bytes(const struct ahead *a)
 {
-    if (a->spare.room == 0) {
-        a->spare = *done;
-        *done = (struct batch){0};
-        batch_empty(&a->spare);
+    size_t bytes = 0;
+    for (size_t i = 0; i < a->spare_n; i++) {
+        bytes += a->spare[i].cap;
+    }
+    return bytes;
+}
+
+void ahead_keep_memory(struct ahead *a, struct buffer *used)
+{
+    size_t bytes = spare_bytes(a) + used->cap;
+    if (used->cap > 0 && a->spare_n < BATCH_AHEAD &&
+        (a->spare_n == 0 || bytes <= AHEAD_BYTES)) {
+        used->len = 0;
+        a->spare[a->spare_n++] = *used;
+        *used = (struct buffer){0};
     }
 }
 
 void ahead_drop_memory(struct ahead *a)
 {
-    batch_finish(&a->spare);
+    while (a->spare_n > 0) {
+        buffer_finish(&a->spare[--a->spare_n]);
+    }
+}
+
+static struct buffer take_memory(struct ahead *a)
+{
+    return a->spare_n > 0 ? a->spare[--a->spare_n] : (struct buffer){0};
 }
 
 static void run_read(uv_work_t *work)
@@ -56,6 +79,7 @@ static void run_read(uv_work_t *work)
     struct ahead *a = work->data;
     struct take_options take = {0};
     int64_t behind = a->fresh[0].behind;
+    size_t bytes = 0;
     bool more = true;
     /* What cannot be read now is read, or fails, in the turn. */
     for (; more && a->fresh_n < a->fresh_room; a->fresh_n++) {
@@ -64,6 +88,8 @@ static void run_read(uv_work_t *work)
                               NULL) == SPOOL_OK &&
                p->full;
         behind = p->hi;
+        bytes += p->batch.bytes.len;
+        more = more && bytes < a->fresh_bytes;
     }
 }
 
@@ -72,14 +98,16 @@ static void read_done(uv_work_t *work, int cancelled)
     struct ahead *a = work->data;
     (void)cancelled; /* never: nobody cancels it */
     a->reading = false;
-    for (size_t i = 0; i < a->fresh_n; i++) {
+    for (size_t i = 0; i < a->fresh_room; i++) {
         struct prefetch *p = &a->fresh[i];
-        if (a->behind == p->behind && p->batch.n > 0) {
+        if (i < a->fresh_n && a->behind == p->behind && p->batch.n > 0) {
             a->row[a->n++] = *p;
+            a->bytes += p->batch.bytes.len;
             a->behind = p->full ? p->hi : -1;
-        } else { /* forgotten meanwhile, or the end of the log */
+        } else { /* not read, forgotten meanwhile, or the end of the log */
+            a->behind = i < a->fresh_n ? -1 : a->behind;
+            ahead_keep_memory(a, &p->batch.bytes);
             prefetch_finish(p);
-            a->behind = -1;
         }
         *p = (struct prefetch){0};
     }
@@ -88,15 +116,19 @@ static void read_done(uv_work_t *work, int cancelled)
 
 void ahead_read(struct ahead *a, const struct destination *d)
 {
-    if (a->reading || a->behind < 0 || a->n == BATCH_AHEAD) {
+    if (a->reading || a->behind < 0 || a->n == BATCH_AHEAD ||
+        a->bytes >= AHEAD_BYTES) {
         return;
     }
     a->reading = true;
     a->as = *d;
-    a->fresh[0] = (struct prefetch){.behind = a->behind, .batch = a->spare};
-    a->spare = (struct batch){0};
     a->fresh_n = 0;
     a->fresh_room = BATCH_AHEAD - a->n;
+    a->fresh_bytes = AHEAD_BYTES - a->bytes;
+    for (size_t i = 0; i < a->fresh_room; i++) {
+        a->fresh[i].batch.bytes = take_memory(a);
+    }
+    a->fresh[0].behind = a->behind;
     a->work.data = a;
     (void)uv_queue_work(a->loop, &a->work, run_read, read_done);
 }
@@ -104,7 +136,10 @@ void ahead_read(struct ahead *a, const struct destination *d)
 size_t ahead_take(struct ahead *a, struct prefetch *out, size_t most)
 {
     size_t taken = most < a->n ? most : a->n;
-    memcpy(out, a->row, taken * sizeof *out);
+    for (size_t i = 0; i < taken; i++) {
+        out[i] = a->row[i];
+        a->bytes -= out[i].batch.bytes.len;
+    }
     a->n -= taken;
     memmove(a->row, a->row + taken, a->n * sizeof *out);
     return taken;

@@ -18,12 +18,13 @@ struct ahead {
     uv_work_t work;
     struct destination as;              /* for the read under way */
     struct prefetch fresh[BATCH_AHEAD]; /* being read */
-    size_t fresh_n, fresh_room;
+    size_t fresh_n, fresh_room, fresh_bytes;
     struct prefetch row[BATCH_AHEAD]; /* read, not taken yet */
-    size_t n;
-    int64_t behind;     /* what is read next begins behind this id; -1: nothing
-                           is, the end of the log is near */
-    struct batch spare; /* empty: memory for the next one */
+    size_t n, bytes;
+    int64_t behind; /* what is read next begins behind this id; -1: nothing is,
+                       the end of the log is near */
+    struct buffer spare[BATCH_AHEAD]; /* empty: memory for the next ones */
+    size_t spare_n;
 };
 
 void ahead_init(struct ahead *a, struct outbox *box, uv_loop_t *loop, int lane,
@@ -43,9 +44,10 @@ size_t ahead_take(struct ahead *a, struct prefetch *out, size_t most);
 /* What was read does not follow what was cut. */
 void ahead_forget(struct ahead *a);
 
-/* A batch's memory serves the next one: a body of many pages costs more to get
- * from the system than to fill. Takes it over if it has none. */
-void ahead_keep_memory(struct ahead *a, struct batch *done);
+/* The memory of a body serves the next one: so many pages cost more to get from
+ * the system than to fill. Takes over that of bytes which nobody needs any
+ * more; what it does not take stays where it is. */
+void ahead_keep_memory(struct ahead *a, struct buffer *used);
 void ahead_drop_memory(struct ahead *a);
 
 #endif

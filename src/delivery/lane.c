@@ -39,7 +39,11 @@ static void grow_window(struct lane *lane, const struct flight *flight)
 static void flight_landed(void *arg)
 {
     struct lane *lane = arg;
-    grow_window(lane, flights_last(&lane->flights));
+    struct flight *flight = flights_last(&lane->flights);
+    grow_window(lane, flight);
+    if (flight->s.outcome == OUTCOME_DELIVERED && !lane->resting) {
+        ahead_keep_memory(&lane->ahead, &flight->batch.bytes);
+    }
     lane_step(lane);
 }
 
@@ -96,7 +100,6 @@ static void drop_settled(struct lane *lane)
     for (size_t i = 0; i < lane->order.done_n; i++) {
         struct flight *flight = flights_at(&lane->flights, 0);
         tell_settled(lane, flight, &lane->done[i].settled);
-        ahead_keep_memory(&lane->ahead, &flight->batch);
         flights_drop_first(&lane->flights);
     }
 }

@@ -15,12 +15,6 @@ void batch_finish(struct batch *b)
     *b = (struct batch){0};
 }
 
-void batch_empty(struct batch *b)
-{
-    b->n = 0;
-    b->bytes.len = 0;
-}
-
 static enum spool_status settle_all(struct db *db, struct turn_job *j,
                                     struct spool_error *err)
 {

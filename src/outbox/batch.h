@@ -39,9 +39,6 @@ struct batch {
 
 void batch_finish(struct batch *b); /* safe twice */
 
-/* Makes it an empty one that keeps its memory, for the next batch to use. */
-void batch_empty(struct batch *b);
-
 enum outcome {
     OUTCOME_DELIVERED,
     OUTCOME_RETRY,     /* not processed, again at retry_at */
@@ -82,8 +79,9 @@ struct prefetch {
 void prefetch_finish(struct prefetch *p); /* safe twice */
 
 /* Most batches that a turn takes, and that wait taken behind the one in flight:
- * what a crash makes uncertain without need. */
-#define BATCH_AHEAD 4
+ * what a crash makes uncertain without need. Half of them are a sync's worth: a
+ * sync takes as long as a few batches to an endpoint nearby. */
+#define BATCH_AHEAD 8
 
 struct take_options {
     int most_events;   /* slow start: at most so many now; 0 no such limit */
@@ -153,7 +151,7 @@ enum spool_status batch_turn(struct outbox *box, int64_t destination, int lane,
                              struct spool_error *err);
 
 /* Reads what the lane's next cut behind an id will take, beside whoever writes,
- * into out->batch, which is empty or batch_empty.
+ * into out->batch, which is empty but may have memory for the bytes.
  * Rows never change, so it stays true; a turn whose cursor stands elsewhere
  * ignores it. */
 enum spool_status batch_prefetch(struct outbox *box,
