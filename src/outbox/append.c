@@ -4,14 +4,16 @@
 #include "base/crc32c.h"
 #include "base/sha256.h"
 #include "outbox/hold.h"
-#include "outbox/store.h"
+#include "outbox/room.h"
 
 struct append {
     struct outbox *box;
     struct outbox_event *events;
     size_t n;
     int64_t now;
-    int64_t last; /* the last id given */
+    struct room room;
+    struct toll_counts refused; /* of these events */
+    struct toll_counts written; /* of earlier ones, with this transaction */
 };
 
 /* Looks a key up; *known says whether it was there, and then e is answered. */
@@ -69,9 +71,10 @@ static enum spool_status write_event(struct db *db, struct append *a,
         status = hold_release_part(db, e->part, a->now, err);
     }
     if (status == SPOOL_OK) {
-        uint32_t crc =
-            row_crc(crc32c(0, e->body, e->len), ++a->last, a->now, e->part);
-        e->id = a->last;
+        uint32_t crc = row_crc(crc32c(0, e->body, e->len), ++a->room.last,
+                               a->now, e->part);
+        room_use(&a->room, e->len);
+        e->id = a->room.last;
         e->appended = APPENDED;
         status = db_run(db, err, STATEMENT_EVENT_INSERT, "iiiib", e->id, a->now,
                         (int64_t)e->part, (int64_t)crc, e->body, e->len);
@@ -82,6 +85,17 @@ static enum spool_status write_event(struct db *db, struct append *a,
             e->quarantine != NULL ? 0 : e->hold_until, e->quarantine);
     }
     return status;
+}
+
+static bool has_room(struct append *a, struct outbox_event *e)
+{
+    e->cause = room_missing(&a->room, e->class, e->len, &e->ceiling);
+    if (e->cause == LIMIT_CAUSES) {
+        return true;
+    }
+    e->appended = APPENDED_NO_ROOM;
+    a->refused.n[e->cause][e->class]++;
+    return false;
 }
 
 static enum spool_status append_event(struct db *db, struct append *a,
@@ -96,10 +110,11 @@ static enum spool_status append_event(struct db *db, struct append *a,
         sha256(e->body, e->len, digest);
         status = look_up(db, e, digest, &known, err);
     }
-    if (status == SPOOL_OK && !known) {
-        status = write_event(db, a, e, err);
+    if (status != SPOOL_OK || known || !has_room(a, e)) {
+        return status;
     }
-    if (status == SPOOL_OK && !known && keyed) {
+    status = write_event(db, a, e, err);
+    if (status == SPOOL_OK && keyed) {
         status = write_key(db, a, e, digest, err);
     }
     return status;
@@ -109,17 +124,28 @@ static enum spool_status append_events(struct db *db, void *arg,
                                        struct spool_error *err)
 {
     struct append *a = arg;
-    a->now = outbox_now(a->box);
-    enum spool_status status = writer_has_room(&a->box->writer, err);
-    if (status == SPOOL_OK) {
-        status = db_number(db, err, 0, &a->last, STATEMENT_LAST_ID, "");
-    }
+    struct outbox *box = a->box;
+    a->now = outbox_now(box);
+    a->refused = (struct toll_counts){0};
+    enum spool_status status = room_open(db, box, &a->room, err);
     for (size_t i = 0; status == SPOOL_OK && i < a->n; i++) {
         status = append_event(db, a, &a->events[i], err);
     }
     /* The other jobs of the transaction commit without one that failed. */
     if (status == SPOOL_OK) {
-        db->told.last = a->last;
+        db->told.last = a->room.last;
+        status = toll_write(db, &box->toll, clock_mono_ms(box->clock),
+                            &a->written, err);
+    }
+    return status;
+}
+
+static enum spool_status write_events(struct append *a, struct spool_error *err)
+{
+    a->written = (struct toll_counts){0};
+    enum spool_status status = outbox_write(a->box, append_events, a, err);
+    if (status != SPOOL_OK) {
+        toll_add(&a->box->toll, &a->written);
     }
     return status;
 }
@@ -131,9 +157,18 @@ enum spool_status outbox_append(struct outbox *box, struct outbox_event *events,
     if (n == 0) {
         return SPOOL_OK;
     }
-    enum spool_status status = outbox_write(box, append_events, &a, err);
+    enum spool_status status = write_events(&a, err);
     if (status == SPOOL_FULL) { /* the WAL was checkpointed: perhaps not now */
-        status = outbox_write(box, append_events, &a, err);
+        status = write_events(&a, err);
+    }
+    if (status == SPOOL_FULL) {
+        a.refused = (struct toll_counts){0};
+        for (size_t i = 0; i < n; i++) {
+            a.refused.n[LIMIT_DISK][events[i].class]++;
+        }
+    }
+    if (status == SPOOL_OK || status == SPOOL_FULL) {
+        toll_add(&box->toll, &a.refused);
     }
     return status;
 }

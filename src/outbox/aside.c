@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "outbox/db.h"
 #include "outbox/keep.h"
+#include "outbox/limits.h"
 #include "outbox/migrate.h"
 #include "outbox/salvage.h"
 #include "outbox/site.h"
@@ -115,12 +116,13 @@ static enum spool_status catch_up(const char *path, const char *damaged,
         status = db_number(&db, err, 0, &behind, STATEMENT_LAST_ID, "");
     }
     if (status == SPOOL_OK && last > behind) {
-        char sql[300];
+        char sql[400];
         (void)snprintf(sql, sizeof sql,
                        "BEGIN IMMEDIATE;"
                        "UPDATE spool_destination SET base = %lld;"
                        "UPDATE spool_lane SET base = %lld, cursor = %lld;"
-                       "UPDATE spool_store SET lost_to = %lld; COMMIT",
+                       "UPDATE spool_store SET lost_to = %lld;"
+                       "UPDATE spool_store SET gone = lost_to; COMMIT",
                        (long long)last, (long long)last, (long long)last,
                        (long long)last);
         status = db_exec(&db, sql, err);
@@ -232,7 +234,7 @@ static enum spool_status fill_fresh(struct db *db, const char *path,
                                     int64_t last, const struct clock *clock,
                                     struct spool_error *err)
 {
-    char id[UUID_SIZE], sql[512];
+    char id[UUID_SIZE], sql[700];
     struct rng rng;
     int64_t now = clock_wall_ms(clock);
     rng_init(&rng);
@@ -242,16 +244,19 @@ static enum spool_status fill_fresh(struct db *db, const char *path,
         db_run(db, err, STATEMENT_STORE_MAKE, "ti", id, now);
     if (status == SPOOL_OK) {
         status = keep_salvage(db, path, now, err);
+        limits_salvage(db, path);
     }
     if (status == SPOOL_OK) {
         (void)snprintf(
             sql, sizeof sql,
-            "UPDATE spool_destination SET base = %lld;"
+            "UPDATE spool_destination SET base = %lld, shed = 0, "
+            "shed_passed = 0;"
             "INSERT INTO spool_lane (destination, lane, base, cursor) "
             "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n "
             "WHERE i < %d) SELECT id, i, %lld, %lld FROM spool_destination, n "
             "WHERE i < lanes;"
-            "UPDATE spool_store SET lost_to = %lld, epoch = %lld",
+            "UPDATE spool_store SET lost_to = %lld, epoch = %lld;"
+            "UPDATE spool_store SET gone = lost_to",
             (long long)last, DESTINATION_LANES_MAX - 1, (long long)last,
             (long long)last, (long long)last,
             (long long)salvage_number(path, "SELECT epoch FROM spool_store",

@@ -92,7 +92,8 @@ static enum spool_status record_loss(struct db *db, struct look *l,
     enum spool_status status = db_run(db, err, STATEMENT_LOST_INSERT, "iiit",
                                       l->lost_lo, l->lost_hi, now, l->cause);
     if (status == SPOOL_OK) {
-        status = db_run(db, err, STATEMENT_LOST_TO, "i", l->lost_hi);
+        status = db_run(db, err, STATEMENT_LOST_TO, "ii", l->lost_hi,
+                        l->lost_hi - l->last);
     }
     if (status == SPOOL_OK) {
         status = audit(db, now, "lost", NULL, l->lost_hi - l->lost_lo + 1,

@@ -132,6 +132,9 @@ enum spool_status outbox_open(const struct outbox_options *options,
     }
     box->clock = options->clock != NULL ? options->clock : &clock_system;
     box->filters = options->filters;
+    for (int c = 0; c < OUTBOX_CLASSES; c++) {
+        box->limits.classes[c].share = 100;
+    }
     rng_init(&box->rng);
     (void)pthread_mutex_init(&box->read_lock, NULL);
     enum spool_status status =
@@ -153,10 +156,22 @@ enum spool_status outbox_open(const struct outbox_options *options,
     return SPOOL_OK;
 }
 
+/* What no commit took along. */
+static enum spool_status write_toll(struct db *db, void *arg,
+                                    struct spool_error *err)
+{
+    struct toll_counts written;
+    struct outbox *box = arg;
+    return toll_write(db, &box->toll, INT64_MAX, &written, err);
+}
+
 void outbox_close(struct outbox *box)
 {
     if (box == NULL) {
         return;
+    }
+    if (atomic_load(&box->toll.any) && box->writer.db.handle != NULL) {
+        (void)outbox_write(box, write_toll, box, NULL);
     }
     close_parts(box);
     (void)pthread_mutex_destroy(&box->read_lock);

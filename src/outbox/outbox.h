@@ -68,10 +68,23 @@ enum spool_status outbox_adopt(struct outbox *box, bool *was_copy,
 /* What became of an event. */
 enum appended {
     APPENDED,
-    APPENDED_BEFORE,   /* its key is known with the same bytes: id is the first
-                          event's, nothing was stored */
-    APPENDED_DIFFERENT /* its key is known with other bytes: likewise */
+    APPENDED_BEFORE,    /* its key is known with the same bytes: id is the first
+                           event's, nothing was stored */
+    APPENDED_DIFFERENT, /* its key is known with other bytes: likewise */
+    APPENDED_NO_ROOM    /* a limit is reached for its class (limits.h): nothing
+                           was stored */
 };
+
+/* Which limit it was. */
+enum limit_cause {
+    LIMIT_EVENTS, /* in the log */
+    LIMIT_BYTES,  /* of the file */
+    LIMIT_DISK,   /* free on the disk */
+    LIMIT_CAUSES  /* how many; none of them */
+};
+
+/* Classes of events, 0 to one less than this: the higher, the dearer. */
+#define OUTBOX_CLASSES 5
 
 /* A purchase, to be found by its order number. Texts are borrowed. */
 struct outbox_order {
@@ -89,14 +102,19 @@ struct outbox_event {
                            0: it does not */
     const char *quarantine; /* why it is kept as dead; NULL: it is sound */
     bool opens_page; /* lets go what its part holds, which leaves before */
+    int class;       /* below OUTBOX_CLASSES */
     /* Set when the call returns SPOOL_OK. */
     enum appended appended;
     int64_t id;
+    enum limit_cause cause; /* with APPENDED_NO_ROOM: the limit, and how much of
+                               it the class may fill */
+    int64_t ceiling;
 };
 
-/* Appends n events in the order given, all or none, in one transaction that is
- * on disk when the call returns. Calls that arrive together from several
- * threads share one commit. */
+/* Appends n events in the order given, all or none but for those that a limit
+ * refuses, in one transaction that is on disk when the call returns. Calls that
+ * arrive together from several threads share one commit. SPOOL_FULL: the disk
+ * has no room for any of them. */
 enum spool_status outbox_append(struct outbox *box, struct outbox_event *events,
                                 size_t n, struct spool_error *err);
 

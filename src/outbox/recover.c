@@ -50,13 +50,16 @@ static enum spool_status write_cells(struct db *db, void *arg,
 {
     struct job *j = arg;
     enum spool_status status = SPOOL_OK;
+    int64_t back = 0;
     for (size_t i = 0; status == SPOOL_OK && i < j->n; i++) {
         const struct cell *c = &j->cells[i];
         status = db_run(db, err, STATEMENT_EVENT_PUT_BACK, "iiiib", c->id,
                         c->at, c->part, (int64_t)c->crc,
                         (const void *)(j->bytes.data + j->offsets[i]), c->len);
+        back += status == SPOOL_OK ? sqlite3_changes(db->handle) : 0;
     }
-    return status;
+    return status == SPOOL_OK ? db_run(db, err, STATEMENT_GONE, "i", -back)
+                              : status;
 }
 
 static bool write_out(struct job *j)

@@ -45,8 +45,9 @@ static enum spool_status drop_events(struct db *db, struct retain_job *j,
     if (status == SPOOL_OK) {
         status = db_run(db, err, STATEMENT_RETAIN_DROP, "iii", lo, hi, before);
     }
-    if (status == SPOOL_OK && sqlite3_changes(db->handle) > 0) {
-        status = db_run(db, err, STATEMENT_RETAIN_NOTE, "i", hi);
+    int64_t gone = sqlite3_changes(db->handle);
+    if (status == SPOOL_OK && gone > 0) {
+        status = db_run(db, err, STATEMENT_RETAIN_NOTE, "ii", hi, gone);
         if (status == SPOOL_OK) {
             status = db_run(db, err, STATEMENT_RETAIN_HOLDS, "ii", lo, hi);
         }

@@ -47,6 +47,30 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_LAST_ID] =
         "SELECT max(coalesce((SELECT max(id) FROM spool_event), 0), "
         "(SELECT max(dropped_to, lost_to) FROM spool_store))",
+    /* With what limits need to know: one look at two rows. */
+    [STATEMENT_APPEND_FROM] =
+        "SELECT max(coalesce((SELECT max(id) FROM spool_event), 0), dropped_to,"
+        " lost_to), gone, (SELECT version FROM spool_limit) FROM spool_store",
+    [STATEMENT_GONE] = "UPDATE spool_store SET gone = gone + ?1",
+    [STATEMENT_EVENT_ROWS] = "SELECT count(*) FROM spool_event",
+    [STATEMENT_GONE_GET] = "SELECT gone FROM spool_store",
+    [STATEMENT_LIMIT_GET] = "SELECT max_events, max_bytes, free_disk, version "
+                            "FROM spool_limit",
+    [STATEMENT_LIMIT_SET] =
+        "INSERT INTO spool_limit (one, version, max_events, max_bytes, "
+        "free_disk) VALUES (1, 1, ?1, ?2, ?3) ON CONFLICT (one) DO UPDATE SET "
+        "version = version + 1, max_events = ?1, max_bytes = ?2, "
+        "free_disk = ?3",
+    [STATEMENT_CLASSES] = "SELECT class, share, shed FROM spool_class",
+    [STATEMENT_CLASS_SET] = "INSERT OR REPLACE INTO spool_class (class, share, "
+                            "shed) VALUES (?1, ?2, ?3)",
+    [STATEMENT_TOLL_ADD] =
+        "INSERT INTO spool_toll (what, cause, class, events) "
+        "VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE "
+        "SET events = events + excluded.events",
+    [STATEMENT_TOLLS] = "SELECT what, cause, class, events FROM spool_toll",
+    [STATEMENT_PAGE_COUNT] = "PRAGMA page_count",
+    [STATEMENT_PAGE_SIZE] = "PRAGMA page_size",
     [STATEMENT_DROPPED_TO] = "SELECT dropped_to FROM spool_store",
     [STATEMENT_STORE_GUARD] =
         "SELECT epoch, home_path, home_device, home_inode FROM spool_store",
@@ -60,7 +84,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "INSERT INTO spool_lost (lo, hi, at, cause) SELECT first, ?2, ?3, ?4 "
         "FROM (SELECT max(?1, 1 + coalesce(max(cursor), 0)) AS first "
         "FROM spool_lane) WHERE first <= ?2",
-    [STATEMENT_LOST_TO] = "UPDATE spool_store SET lost_to = ?1",
+    [STATEMENT_LOST_TO] =
+        "UPDATE spool_store SET lost_to = ?1, gone = gone + ?2",
     [STATEMENT_LOST_UNSEEN] =
         "SELECT sum(hi - lo + 1) FROM spool_lost WHERE seen_at IS NULL",
     [STATEMENT_LOST_SEEN] =
@@ -304,7 +329,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "DELETE FROM spool_event WHERE id BETWEEN ?1 AND ?2 "
         "AND " SETTLED("spool_event"),
     [STATEMENT_RETAIN_NOTE] =
-        "UPDATE spool_store SET dropped_to = max(dropped_to, ?1)",
+        "UPDATE spool_store SET dropped_to = max(dropped_to, ?1), "
+        "gone = gone + ?2",
     /* Of what was purged while it was held or quarantined. */
     [STATEMENT_RETAIN_HOLDS] =
         "DELETE FROM spool_hold WHERE event BETWEEN ?1 AND ?2 "

@@ -7,7 +7,9 @@
 #include "base/random.h"
 #include "outbox/destination.h"
 #include "outbox/guard.h"
+#include "outbox/limits.h"
 #include "outbox/outbox.h"
+#include "outbox/toll.h"
 #include "outbox/writer.h"
 
 struct outbox {
@@ -17,6 +19,9 @@ struct outbox {
     const struct clock *clock;
     struct outbox_filters filters;
     struct writer writer;
+    struct limits limits;   /* as a job read them last */
+    int64_t limits_version; /* likewise */
+    struct toll toll;
     int64_t retained_to; /* retention has looked up to this id; jobs' own */
     pthread_mutex_t read_lock; /* over reader */
     struct db reader;

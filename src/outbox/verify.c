@@ -112,6 +112,27 @@ static enum spool_status check_lost(struct db *db, void *arg,
     return status;
 }
 
+/* What limits take for the number of rows, in one snapshot with them. */
+static enum spool_status check_count(struct db *db, void *arg,
+                                     struct spool_error *err)
+{
+    struct verify_job *j = arg;
+    int64_t rows = 0, last = 0, gone = 0;
+    enum spool_status status =
+        db_number(db, err, 0, &rows, STATEMENT_EVENT_ROWS, "");
+    if (status == SPOOL_OK) {
+        status = db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
+    }
+    if (status == SPOOL_OK) {
+        status = db_number(db, err, 0, &gone, STATEMENT_GONE_GET, "");
+    }
+    if (status == SPOOL_OK && rows != last - gone) {
+        find(j, "the log has %lld events and its limits count %lld",
+             (long long)rows, (long long)(last - gone));
+    }
+    return status;
+}
+
 static enum spool_status check_rows(struct db *db, void *arg,
                                     struct spool_error *err)
 {
@@ -304,6 +325,9 @@ enum spool_status verify(struct outbox *box, verify_finding *each, void *arg,
     }
     if (status == SPOOL_OK) {
         status = outbox_read(box, check_lost, &j, err);
+    }
+    if (status == SPOOL_OK) {
+        status = outbox_read(box, check_count, &j, err);
     }
     while (status == SPOOL_OK && !j.end) {
         status = outbox_read(box, check_rows, &j, err);

@@ -172,18 +172,26 @@ static void lead(struct writer *w, struct write_job *jobs)
 
 /* What the WAL holds may need room in the database as well, when it is
  * checkpointed. */
-enum spool_status writer_has_room(const struct writer *w,
-                                  struct spool_error *err)
+int64_t writer_keeps_free(const struct writer *w, int64_t wanted)
 {
     int64_t wal = (int64_t)w->db.wal_frames * PAGE_BYTES;
-    if (w->free_bytes >= w->ballast.bytes + wal) {
+    return wal + (wanted > w->ballast.bytes ? wanted : w->ballast.bytes);
+}
+
+enum spool_status writer_has_room(const struct writer *w, int64_t wanted,
+                                  struct spool_error *err)
+{
+    int64_t kept = writer_keeps_free(w, wanted);
+    if (w->free_bytes >= kept) {
         return SPOOL_OK;
     }
     return failed(err, SPOOL_FULL,
                   "%s takes no new events: %lld KiB are free on its disk, and "
-                  "%lld are kept for recording deliveries; free some space",
+                  "%lld are kept %s; free some space",
                   w->db.path, (long long)(w->free_bytes / 1024),
-                  (long long)((w->ballast.bytes + wal) / 1024));
+                  (long long)(kept / 1024),
+                  wanted > w->ballast.bytes ? "free by its limits"
+                                            : "for recording deliveries");
 }
 
 void writer_tidy(struct writer *w)

@@ -71,8 +71,12 @@ enum spool_status writer_record(struct writer *w,
                                                          struct spool_error *),
                                 void *arg, struct spool_error *err);
 
+/* For a job: how much must be free on the disk for new events, which is wanted
+ * or, if that is more, the low-water mark. */
+int64_t writer_keeps_free(const struct writer *w, int64_t wanted);
+
 /* For a job: whether there is room for new events. */
-enum spool_status writer_has_room(const struct writer *w,
+enum spool_status writer_has_room(const struct writer *w, int64_t wanted,
                                   struct spool_error *err);
 
 /* For a job: makes the ballast again if it was given up and there is room. */

@@ -106,9 +106,9 @@ load spoolctl
 
 @test "a store that fails ends it, and what was printed is there" {
     ctl -q init
-    many 3500 >many
+    many 8000 >many
     run --separate-stderr bash -c \
-        'trap "" XFSZ; ulimit -f 700; "$SPOOLCTL" --json put many'
+        'trap "" XFSZ; ulimit -f 900; "$SPOOLCTL" --json put many'
     [ "$status" -eq 1 ]
     [ -n "$stderr" ]
     accepted=$(jq -r 'select(.status == "accepted").id' <<<"$output")

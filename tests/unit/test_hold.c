@@ -238,7 +238,7 @@ static enum spool_status drop_first(struct db *db, void *arg,
     (void)arg;
     return db_exec(db,
                    "DELETE FROM spool_event WHERE id = 1;"
-                   "UPDATE spool_store SET dropped_to = 1",
+                   "UPDATE spool_store SET dropped_to = 1, gone = 1",
                    err);
 }
 
