@@ -80,13 +80,14 @@ struct spool_put_options {
 /* What became of one event. */
 struct spool_receipt {
     enum spool_status status; /* OK, DUPLICATE, CONFLICT, INVALID, QUARANTINED,
-                                 or why nothing was stored */
+                                 FULL, or why nothing was stored */
     int64_t id; /* with OK and QUARANTINED: ascending from 1, never reused; with
                    DUPLICATE and
                    CONFLICT: of the event that had the key first */
-    /* Set with INVALID, QUARANTINED and CONFLICT: */
-    const char *fault; /* ok missing type enum format syntax limit conflict;
-                          static */
+    /* Set with INVALID, QUARANTINED and CONFLICT, and with FULL when it was one
+     * of the spool's limits (limits.h) and not the disk: */
+    const char *fault; /* ok missing type enum format syntax limit conflict
+                          full; static */
     size_t offset;     /* of the byte at fault in the event */
     char path[64];     /* JSON Pointer (RFC 6901), "" for the whole event */
     char message[192]; /* a sentence, without any value of the event */
@@ -115,8 +116,9 @@ struct spool_event {
  * event that is refused does not stop the others: receipts (n of them, the
  * caller's) say what became of each. options->key is not looked at. SPOOL_OK
  * when every event was accepted or a duplicate, SPOOL_INVALID when all but
- * refused ones were (quarantined ones included), else the first failure of the
- * store, behind which nothing more was tried. */
+ * refused ones were (quarantined ones included), SPOOL_FULL when a limit of the
+ * spool kept some out (fault "full") and all were tried, else the first failure
+ * of the store, behind which nothing more was tried. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_put_many(struct spool *spool, const struct spool_event *events, size_t n,
                const struct spool_put_options *options,
@@ -151,7 +153,7 @@ struct spool_stats {
     int64_t retrying;  /* sent, not processed, to be sent again */
     int64_t uncertain; /* sent, perhaps processed, to be sent again */
     int64_t dead;      /* refused, set aside */
-    int64_t purged;    /* taken out by an operator */
+    int64_t purged;    /* taken out by an operator, or shed by a limit */
     int64_t passed;    /* not taken by the destination's filter */
     int64_t
         oldest_at_ms; /* when the oldest waiting one was accepted; 0: none */

@@ -163,6 +163,7 @@ static void fill_event(const struct spool *spool, struct item *item,
         .body = json,
         .len = len,
         .part = facts->part,
+        .class = (int)facts->class,
         .key = key,
         .opens_page = !holds && json_equals(facts->name, "PAGE_VIEW"),
         .hold_until = holds ? clock_wall_ms(outbox_clock(spool->box)) +
@@ -226,6 +227,22 @@ static enum spool_status check(const struct spool *spool,
     return SPOOL_OK;
 }
 
+/* Why a limit keeps an event out, and what to do about it. */
+static void fill_no_room(struct spool_receipt *r, const struct outbox_event *e)
+{
+    static const char *const units[] = {
+        [LIMIT_EVENTS] = "events in the spool",
+        [LIMIT_BYTES] = "bytes of the spool's file",
+        [LIMIT_DISK] = "bytes that stay free on the disk",
+    };
+    *r = (struct spool_receipt){.status = SPOOL_FULL, .fault = "full"};
+    (void)snprintf(r->message, sizeof r->message,
+                   "the limit of %lld %s is reached for events of class %s; "
+                   "nothing was stored, spoolctl limits says how full it is",
+                   (long long)e->ceiling, units[e->cause],
+                   event_class_name((enum event_class)e->class));
+}
+
 /* What the outbox did with an event, for its producer. */
 static void answer(const struct item *item, enum spool_status status,
                    struct spool_receipt *r)
@@ -236,6 +253,10 @@ static void answer(const struct item *item, enum spool_status status,
         [APPENDED_BEFORE] = SPOOL_DUPLICATE,
         [APPENDED_DIFFERENT] = SPOOL_CONFLICT,
     };
+    if (status == SPOOL_OK && e->appended == APPENDED_NO_ROOM) {
+        fill_no_room(r, e);
+        return;
+    }
     *r = (struct spool_receipt){.status = status,
                                 .fault = event_fault_name(EVENT_OK)};
     if (status == SPOOL_OK && e->quarantine != NULL) {
@@ -274,7 +295,7 @@ enum spool_status spool_put(struct spool *spool, const char *json, size_t len,
     }
     status = outbox_append(spool->box, &item.event, 1, err);
     answer(&item, status, r);
-    if (r->status == SPOOL_CONFLICT || r->status == SPOOL_QUARANTINED) {
+    if (status == SPOOL_OK && r->message[0] != '\0') {
         return failed(err, r->status, "%s", r->message);
     }
     return r->status;
@@ -288,8 +309,24 @@ struct group {
     size_t n, bytes;
 };
 
+/* Events that were not accepted, for what they are and for want of room. */
+struct refusals {
+    size_t n, no_room;
+};
+
+static void count(struct refusals *refused, const struct spool_receipt *r)
+{
+    bool no_room = r->status == SPOOL_FULL;
+    refused->no_room += no_room ? 1 : 0;
+    refused->n +=
+        no_room || r->status == SPOOL_CONFLICT || r->status == SPOOL_QUARANTINED
+            ? 1
+            : 0;
+}
+
 static enum spool_status commit_group(struct spool *spool, struct group *g,
-                                      size_t *refused, struct spool_error *err)
+                                      struct refusals *refused,
+                                      struct spool_error *err)
 {
     for (size_t i = 0; i < g->n; i++) {
         g->events[i] = g->items[i].event;
@@ -298,10 +335,7 @@ static enum spool_status commit_group(struct spool *spool, struct group *g,
     for (size_t i = 0; i < g->n; i++) {
         g->items[i].event = g->events[i];
         answer(&g->items[i], status, g->receipts[i]);
-        *refused += g->receipts[i]->status == SPOOL_CONFLICT ||
-                            g->receipts[i]->status == SPOOL_QUARANTINED
-                        ? 1
-                        : 0;
+        count(refused, g->receipts[i]);
     }
     g->n = 0;
     g->bytes = 0;
@@ -312,7 +346,8 @@ static enum spool_status put_groups(struct spool *spool, struct group *g,
                                     const struct spool_put_options *options,
                                     const struct spool_event *events, size_t n,
                                     struct spool_receipt *receipts,
-                                    size_t *refused, struct spool_error *err)
+                                    struct refusals *refused,
+                                    struct spool_error *err)
 {
     enum spool_status status = SPOOL_OK;
     for (size_t i = 0; i < n && status == SPOOL_OK; i++) {
@@ -321,7 +356,7 @@ static enum spool_status put_groups(struct spool *spool, struct group *g,
             check(spool, options, e->json, e->len, e->key, &g->items[g->n],
                   &receipts[i]);
         if (checked != SPOOL_OK && checked != SPOOL_QUARANTINED) {
-            ++*refused;
+            refused->n++;
             continue;
         }
         g->receipts[g->n++] = &receipts[i];
@@ -339,7 +374,7 @@ enum spool_status spool_put_many(struct spool *spool,
                                  struct spool_receipt *receipts,
                                  struct spool_error *err)
 {
-    size_t refused = 0;
+    struct refusals refused = {0};
     struct group *g = malloc(sizeof *g);
     if (g == NULL) {
         return failed(err, SPOOL_NO_MEMORY, "out of memory for %zu events", n);
@@ -352,9 +387,16 @@ enum spool_status spool_put_many(struct spool *spool,
     enum spool_status status =
         put_groups(spool, g, options, events, n, receipts, &refused, err);
     free(g);
-    if (status == SPOOL_OK && refused > 0) {
+    if (status == SPOOL_OK && refused.no_room > 0) {
+        return failed(err, SPOOL_FULL,
+                      "%zu of %zu events were refused, %zu of them because a "
+                      "limit of the spool is reached; spoolctl limits says "
+                      "how full it is",
+                      refused.n, n, refused.no_room);
+    }
+    if (status == SPOOL_OK && refused.n > 0) {
         return failed(err, SPOOL_INVALID, "%zu of %zu events were refused",
-                      refused, n);
+                      refused.n, n);
     }
     return status;
 }

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "spool/flusher.h"
+#include "spool/limits.h"
 #include "spool/spool.h"
 #include "support/box.h"
 
@@ -287,6 +288,96 @@ static void an_event_the_filter_passes_over_is_not_sent(void **state)
     assert_int_equal(stats.accepted, 1);
 }
 
+/* The class of an event is found by its name and step. */
+static void the_class_decides_who_still_gets_in(void **state)
+{
+    static const struct {
+        const char *json;
+        enum spool_class class_;
+    } cases[] = {
+        {"{\"name\":\"PAGE_VIEW\",\"userId\":\"u\",\"sessionId\":\"s\"}",
+         SPOOL_CLASS_VIEW},
+        {"{\"name\":\"CUSTOM_EVENT\",\"userId\":\"u\",\"sessionId\":\"s\"}",
+         SPOOL_CLASS_INTERACTION},
+        {EVENT, SPOOL_CLASS_INTERACTION},
+        {"{\"name\":\"BASKET_OPERATIONS\",\"userId\":\"u\",\"sessionId\":"
+         "\"s\"}",
+         SPOOL_CLASS_BASKET},
+        {"{\"name\":\"CHECKOUT\",\"userId\":\"u\",\"sessionId\":\"s\","
+         "\"step\":\"payment\"}",
+         SPOOL_CLASS_CHECKOUT},
+        {"{\"name\":\"CHECKOUT\",\"userId\":\"u\",\"sessionId\":\"s\","
+         "\"step\":\"purchase\"}",
+         SPOOL_CLASS_PURCHASE},
+    };
+    struct spool_limits l;
+    struct spool_usage u;
+    struct spool_receipt r;
+    struct spool_error err;
+    assert_int_equal(spool_get_limits(*state, &l, &err), SPOOL_OK);
+    l.max_events = 1;
+    assert_int_equal(spool_set_limits(*state, &l, &err), SPOOL_OK);
+    assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, &r, &err),
+                     SPOOL_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *name = spool_class_name(cases[i].class_);
+        assert_int_equal(spool_put(*state, cases[i].json, strlen(cases[i].json),
+                                   NULL, &r, &err),
+                         SPOOL_FULL);
+        assert_int_equal(r.status, SPOOL_FULL);
+        assert_string_equal(r.fault, "full");
+        assert_non_null(strstr(r.message, name));
+        assert_string_equal(err.message, r.message);
+    }
+    assert_int_equal(spool_usage(*state, &u, &err), SPOOL_OK);
+    for (int c = 0; c < SPOOL_CLASSES; c++) {
+        int64_t want = c == SPOOL_CLASS_INTERACTION ? 2 : 1;
+        assert_int_equal(u.refused[c].events, want);
+    }
+    l.classes[SPOOL_CLASS_PURCHASE].shed = 1;
+    assert_int_equal(spool_set_limits(*state, &l, &err), SPOOL_MISUSE);
+}
+
+/* Many at once: what a limit refuses stops nothing, and is told apart. */
+static void of_many_those_get_in_that_may(void **state)
+{
+    static const char view[] =
+        "{\"name\":\"PAGE_VIEW\",\"userId\":\"u\",\"sessionId\":\"s\"}";
+    struct spool_limits l;
+    struct spool_event events[2500];
+    static struct spool_receipt receipts[2500];
+    struct spool_put_options options = {.check = SPOOL_CHECK_OFF,
+                                        .refused = SPOOL_QUARANTINE};
+    struct spool_error err;
+    size_t stored = 0, full = 0;
+    assert_int_equal(spool_get_limits(*state, &l, &err), SPOOL_OK);
+    l.max_events = 1000;
+    l.classes[SPOOL_CLASS_VIEW].share = 50;
+    assert_int_equal(spool_set_limits(*state, &l, &err), SPOOL_OK);
+    for (size_t i = 0; i < 2500; i++) {
+        const char *json = i % 10 == 0 ? EVENT : i % 10 == 1 ? "{}" : view;
+        events[i] = (struct spool_event){.json = json, .len = strlen(json)};
+    }
+    assert_int_equal(
+        spool_put_many(*state, events, 2500, &options, receipts, &err),
+        SPOOL_FULL);
+    assert_non_null(strstr(err.message, "a limit of the spool is reached"));
+    for (size_t i = 0; i < 2500; i++) {
+        stored += receipts[i].status == SPOOL_OK ||
+                          receipts[i].status == SPOOL_QUARANTINED
+                      ? 1
+                      : 0;
+        full += receipts[i].status == SPOOL_FULL ? 1 : 0;
+        if (i % 10 == 0) {
+            assert_int_equal(receipts[i].status, SPOOL_OK);
+        } else if (receipts[i].status == SPOOL_FULL) {
+            assert_string_equal(receipts[i].fault, "full");
+        }
+    }
+    assert_int_equal(stored + full, 2500);
+    assert_int_equal(stored, 500 + 250 - 50); /* 50 were in before the half */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -303,6 +394,8 @@ int main(void)
         TEST(a_flusher_runs_in_a_thread_of_its_own),
         TEST(a_destination_needs_a_url_that_is_safe),
         TEST(an_event_the_filter_passes_over_is_not_sent),
+        TEST(the_class_decides_who_still_gets_in),
+        TEST(of_many_those_get_in_that_may),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

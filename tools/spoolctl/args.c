@@ -36,6 +36,9 @@ const struct option_rule option_rules[OPTIONS] = {
     [OPTION_CHECK_OFF] = {"check-off", NULL,
                           "ask only for a JSON object with name, userId and "
                           "sessionId"},
+    [OPTION_CLASS] = {"class", "CLASS=WHAT",
+                      "refuse or shed it at a limit, or the percentage of each "
+                      "limit that it may fill: view=80%,shed"},
     [OPTION_COLUMN] = {"column", "NAME|N",
                        "the column of the order numbers, by the name in the "
                        "first row or counted from 1"},
@@ -44,6 +47,8 @@ const struct option_rule option_rules[OPTIONS] = {
     [OPTION_FILTER] = {"filter", "EXPR",
                        "take only such events: 'name = CHECKOUT and step = "
                        "purchase'"},
+    [OPTION_FREE_DISK] = {"free-disk", "SIZE",
+                          "leave so much free on the disk: 500M, 2G, none"},
     [OPTION_FROM] = {"from", "start|now",
                      "begin with the oldest event (start) or the next one"},
     [OPTION_HEADER] = {"header", "LINE",
@@ -62,6 +67,10 @@ const struct option_rule option_rules[OPTIONS] = {
     [OPTION_LOCAL] = {"local", NULL, "make them here (the default)"},
     [OPTION_MAX_AGE] = {"max-age", "DURATION",
                         "tolerate waiting events that are younger"},
+    [OPTION_MAX_BYTES] = {"max-bytes", "SIZE",
+                          "hold so many bytes at most: 500M, 2G, none"},
+    [OPTION_MAX_EVENTS] = {"max-events", "N",
+                           "hold so many events at most; none: any number"},
     [OPTION_NAME] = {"name", "EVENT", "of this event name"},
     [OPTION_ORDER] = {"order", "NUMBER", "with this orderNo"},
     [OPTION_ORIGIN] = {"origin", "ORIGIN", "sent as the Origin header"},

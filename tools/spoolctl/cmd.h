@@ -14,6 +14,8 @@ enum ending cmd_flush(struct ctl *ctl);
 enum ending cmd_gate(struct ctl *ctl);
 enum ending cmd_init(struct ctl *ctl);
 enum ending cmd_keys(struct ctl *ctl);
+enum ending cmd_limits(struct ctl *ctl);
+enum ending cmd_limits_set(struct ctl *ctl);
 enum ending cmd_ls(struct ctl *ctl);
 enum ending cmd_order(struct ctl *ctl);
 enum ending cmd_pause(struct ctl *ctl);

@@ -48,11 +48,13 @@ static bool is_stored(const struct spool_receipt *r)
     return r->status == SPOOL_OK || r->status == SPOOL_DUPLICATE;
 }
 
-/* Refused for what it is, not for want of a store. */
+/* Refused for what it is or by a limit for its class, not for want of a store:
+ * the next one may get in. */
 static bool is_refused(const struct spool_receipt *r)
 {
     return r->status == SPOOL_INVALID || r->status == SPOOL_CONFLICT ||
-           r->status == SPOOL_QUARANTINED;
+           r->status == SPOOL_QUARANTINED ||
+           (r->status == SPOOL_FULL && strcmp(r->fault, "full") == 0);
 }
 
 static void print_json(const struct put *p, const struct entry *e)
@@ -122,11 +124,14 @@ static bool commit(void *arg)
         status = spool_put_many(p->ctl->spool, events, n, &p->options, receipts,
                                 &p->err);
     }
-    p->failed = status != SPOOL_OK && status != SPOOL_INVALID;
+    p->failed =
+        status != SPOOL_OK && status != SPOOL_INVALID && status != SPOOL_FULL;
     for (size_t i = 0, j = 0; i < p->n; i++) {
         if (p->entries[i].len > 0) {
             p->entries[i].receipt = receipts[j++];
         }
+        const struct spool_receipt *r = &p->entries[i].receipt;
+        p->failed = p->failed || !(is_stored(r) || is_refused(r));
         print(p, &p->entries[i]);
     }
     p->n = 0;

@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "human.h"
 #include "json_line.h"
+#include "limits.h"
 #include "outbox/inspect.h"
 #include "outbox/lock.h"
 #include "table.h"
@@ -21,6 +22,8 @@ struct status {
     int64_t now, accepted;
     int64_t file_bytes, wal_bytes, disk_free_bytes;
     long flusher_pid; /* 0: none runs */
+    struct spool_limits limits;
+    struct spool_usage usage;
 };
 
 static int64_t size_of(const char *path, const char *suffix)
@@ -60,6 +63,10 @@ static enum ending look(struct status *s)
         s->disk_free_bytes = (int64_t)((uint64_t)disk.f_bavail * disk.f_frsize);
     }
     s->flusher_pid = (long)flusher_lock_holder(path);
+    if (spool_get_limits(s->ctl->spool, &s->limits, &err) != SPOOL_OK ||
+        spool_usage(s->ctl->spool, &s->usage, &err) != SPOOL_OK) {
+        return ctl_failed(&err);
+    }
     return DONE;
 }
 
@@ -202,6 +209,23 @@ static bool judge_waiting(const struct status *s, struct verdict *v)
     return true;
 }
 
+/* Why it is full is what was found before. */
+static void judge_full(const struct status *s, struct verdict *v)
+{
+    char why[sizeof v->sentence];
+    if (limits_full(&s->limits, &s->usage) >= 100) {
+        (void)snprintf(why, sizeof why, "%s", v->sentence);
+        (void)snprintf(v->sentence, sizeof v->sentence,
+                       "a limit of the spool is reached; %.*s",
+                       (int)sizeof why - 60, why);
+        v->word = "FULL";
+        v->tone = BAD;
+        if (v->next[0] == '\0') {
+            (void)snprintf(v->next, sizeof v->next, "spoolctl limits");
+        }
+    }
+}
+
 static void judge(const struct status *s, struct verdict *v)
 {
     int64_t dead = 0;
@@ -229,6 +253,7 @@ static void judge(const struct status *s, struct verdict *v)
         (void)snprintf(v->next, sizeof v->next, "%s",
                        dead > 0 ? "spoolctl ls --state dead" : "");
     }
+    judge_full(s, v);
 }
 
 /* ---- text ---- */
@@ -333,6 +358,19 @@ static void print_notes(const struct status *s)
     }
 }
 
+/* Nothing, as long as there is nothing to know. */
+static void print_limits(const struct status *s)
+{
+    char refused[HUMAN_SIZE], shed[HUMAN_SIZE];
+    int64_t full = limits_full(&s->limits, &s->usage);
+    int64_t r = toll_total(s->usage.refused), d = toll_total(s->usage.shed);
+    if (full > 0 || r + d > 0) {
+        (void)printf("limits   %lld%% full, %s refused, %s shed so far\n",
+                     (long long)full, human_events(r, refused),
+                     human_count(d, shed));
+    }
+}
+
 static void print_text(const struct status *s, const struct verdict *v)
 {
     static const char *const colours[] = {[PLAIN] = "",
@@ -352,6 +390,7 @@ static void print_text(const struct status *s, const struct verdict *v)
                  human_bytes(s->file_bytes, a), human_bytes(s->wal_bytes, b),
                  human_bytes(s->disk_free_bytes, c));
     (void)printf("events   %s accepted\n", human_count(s->accepted, a));
+    print_limits(s);
     if (s->flusher_pid != 0) {
         (void)printf("flusher  process %ld\n", s->flusher_pid);
     } else {
@@ -375,6 +414,10 @@ static void print_json(const struct status *s, const struct verdict *v)
     json_add_number(o, "wal_bytes", s->wal_bytes);
     json_add_number(o, "disk_free_bytes", s->disk_free_bytes);
     json_add_time(o, "flusher_pid", s->flusher_pid);
+    json_add_number(o, "limit_full_percent",
+                    limits_full(&s->limits, &s->usage));
+    json_add_number(o, "refused", toll_total(s->usage.refused));
+    json_add_number(o, "shed", toll_total(s->usage.shed));
     for (size_t i = 0; i < s->n; i++) {
         (void)json_object_array_add(list, destination_json(s, i));
     }

@@ -57,6 +57,10 @@ static const enum option_id recover_options[] = {OPTION_DRY_RUN, OPTION_YES,
                                                  OPTIONS};
 static const enum option_id gate_options[] = {OPTION_MAX_AGE, OPTIONS};
 
+static const enum option_id limits_options[] = {
+    OPTION_MAX_EVENTS, OPTION_MAX_BYTES, OPTION_FREE_DISK, OPTION_CLASS,
+    OPTIONS};
+
 #define ANY ((size_t)-1)
 
 const struct command commands[] = {
@@ -119,6 +123,14 @@ const struct command commands[] = {
      "and a copy becomes a spool of its own, with a new id. Stop what has it "
      "open before.",
      init_options, 0, 0, cmd_init},
+    {"limits", "", "how much the spool may hold, and how full it is", NULL,
+     NULL, 0, 0, cmd_limits},
+    {"limits set", "OPTION...", "changes how much the spool may hold",
+     "At a limit new events are refused. A class with a share is refused "
+     "earlier, so that the dearer ones still get in; one that is set to shed "
+     "has its oldest events purged for new ones. CLASS is view, interaction, "
+     "basket, checkout or purchase, each worth more than the one before.",
+     limits_options, 0, 0, cmd_limits_set},
     {"destination add", "NAME --url URL [OPTION...]",
      "adds a reader of the log", NULL, add_options, 1, 1, cmd_destination_add},
     {"destination ls", "", "lists the destinations and how they are set", NULL,
