@@ -124,7 +124,10 @@ spool_put_many(struct spool *spool, const struct spool_event *events, size_t n,
                const struct spool_put_options *options,
                struct spool_receipt *receipts, struct spool_error *err);
 
-/* A destination: a reader of the log. Texts are copied; NULL leaves one out.
+/* A destination: a reader of the log. Texts are copied. What is NULL or 0 is as
+ * it is by default, so that a struct with a name and a URL will do; spoolctl's
+ * manual, under destination, says more of each, by the same names. Files are
+ * opened by whatever process delivers: give their paths from the root.
  */
 struct spool_destination {
     const char *name;         /* letters, digits, - _ . */
@@ -133,10 +136,32 @@ struct spool_destination {
     const char *origin;       /* sent as the Origin header */
     const char *api_key_file; /* its first line is the key; read at each send */
     const char *filter;       /* NULL takes every event */
+    /* Of the profile "json". */
+    const char *body;    /* "array" (NULL), "object" or "ndjson" */
+    const char *success; /* statuses that mean success, like "200,202" */
+    /* Headers of its own, a line "Name: value" each. A secret among them is
+     * refused: the spool keeps none. Those of the file, secret or not, are read
+     * at each send. */
+    const char *headers;
+    const char *header_file;
+    /* Whom to trust, and who we are to the endpoint: PEM files. */
+    const char *ca_file; /* in place of the system's */
+    const char *client_cert;
+    const char *client_key; /* NULL: it is in client_cert */
+    const char *proxy;      /* http:// or socks5h://; NULL: none, whatever the
+                               environment says */
+    int lanes;        /* requests at once; order is kept within a session (1) */
+    int batch_events; /* most events of a request */
+    int64_t batch_bytes;  /* most bytes of its events together */
+    int64_t batch_age_ms; /* a batch that is not full is sent at this age */
+    int64_t rate;         /* events a second at most (no limit) */
+    int64_t spread_ms;    /* a start on a backlog is put off by up to this, so
+                             that many tills do not come at once (not at all) */
 };
 
 /* Adds a destination that reads the log from its beginning. SPOOL_EXISTS when
- * there is one of that name: it is left as it is. */
+ * there is one of that name: it is left as it is. SPOOL_MISUSE says which value
+ * cannot be used. No file that it names need be there yet. Any thread. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_add_destination(struct spool *spool,
                       const struct spool_destination *destination,

@@ -174,6 +174,15 @@ enum spool_status profile_check(enum profile profile,
     if (status == SPOOL_OK) {
         status = own_headers_add(&own, d->headers, "--header", err);
     }
+    for (size_t i = 0; status == SPOOL_OK && i < own.n; i++) {
+        if (own_header_is_secret(own.lines[i])) {
+            return failed(
+                err, SPOOL_MISUSE,
+                "--header: the header %.*s looks like a secret, which "
+                "the spool does not keep; give it in --header-file",
+                (int)strcspn(own.lines[i], ":"), own.lines[i]);
+        }
+    }
     if (status == SPOOL_OK && d->proxy[0] != '\0') {
         status = profile_check_proxy(d->proxy, d->url, err);
     }

@@ -8,7 +8,9 @@
 #include <cmocka.h>
 #include <uv.h>
 
+#include "outbox/destination.h"
 #include "spool/flusher.h"
+#include "spool/handle.h"
 #include "spool/limits.h"
 #include "spool/spool.h"
 #include "support/box.h"
@@ -273,6 +275,71 @@ static void a_destination_needs_a_url_that_is_safe(void **state)
     assert_int_equal(spool_add_destination(*state, &d, &err), SPOOL_OK);
 }
 
+static void a_destination_can_be_all_that_spoolctl_makes(void **state)
+{
+    static const struct spool_destination fine = {
+        .name = "export",
+        .url = "https://example.com/in",
+        .profile = "json",
+        .body = "ndjson",
+        .success = "200,202",
+        .headers = "X-Shop: 7\nAccept: application/json",
+        .header_file = "/etc/export/headers",
+        .ca_file = "/etc/export/ca.pem",
+        .client_cert = "/etc/export/own.pem",
+        .proxy = "http://proxy.example.com:3128",
+        .lanes = 4,
+        .batch_events = 100,
+        .batch_bytes = 65536,
+        .batch_age_ms = 1,
+        .rate = 50,
+        .spread_ms = 1000,
+    };
+    static const struct {
+        struct spool_destination d;
+        const char *word;
+    } wrong[] = {
+        {{.profile = "json", .body = "xml"}, "xml"},
+        {{.body = "object"}, "segmentify"},
+        {{.headers = "X-Api-Key: 1234567890"}, "X-Api-Key"},
+        {{.headers = "Host: example.com"}, "Host"},
+        {{.client_key = "/etc/own.key"}, "certificate"},
+        {{.proxy = "ftp://proxy.example.com"}, "proxy"},
+        {{.lanes = 257}, "lanes"},
+        {{.batch_events = -1}, "batch-events"},
+        {{.rate = -1}, "rate"},
+    };
+    struct spool_error err;
+    struct destination kept;
+    assert_int_equal(spool_add_destination(*state, &fine, &err), SPOOL_OK);
+    assert_int_equal(
+        destination_find(spool_outbox(*state), "export", &kept, &err),
+        SPOOL_OK);
+    assert_int_equal(kept.body, BODY_NDJSON);
+    assert_string_equal(kept.success, fine.success);
+    assert_string_equal(kept.headers, fine.headers);
+    assert_string_equal(kept.header_file, fine.header_file);
+    assert_string_equal(kept.ca_file, fine.ca_file);
+    assert_string_equal(kept.client_cert, fine.client_cert);
+    assert_string_equal(kept.proxy, fine.proxy);
+    assert_int_equal(kept.lanes, 4);
+    assert_int_equal(kept.batch_events, 100);
+    assert_int_equal(kept.batch_bytes, 65536);
+    assert_int_equal(kept.batch_age_ms, 1);
+    assert_int_equal(kept.rate, 50);
+    assert_int_equal(kept.spread_ms, 1000);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct spool_destination d = wrong[i].d;
+        d.name = "wrong";
+        d.url = "https://example.com/in";
+        assert_int_equal(spool_add_destination(*state, &d, &err), SPOOL_MISUSE);
+        if (strstr(err.message, wrong[i].word) == NULL) {
+            fail_msg("%s: %s", wrong[i].word, err.message);
+        }
+        assert_null(strstr(err.message, "1234567890"));
+    }
+}
+
 static void an_event_the_filter_passes_over_is_not_sent(void **state)
 {
     struct spool_error err;
@@ -393,6 +460,7 @@ int main(void)
         TEST(flush_says_what_is_left),
         TEST(a_flusher_runs_in_a_thread_of_its_own),
         TEST(a_destination_needs_a_url_that_is_safe),
+        TEST(a_destination_can_be_all_that_spoolctl_makes),
         TEST(an_event_the_filter_passes_over_is_not_sent),
         TEST(the_class_decides_who_still_gets_in),
         TEST(of_many_those_get_in_that_may),
