@@ -1,14 +1,12 @@
 #define _GNU_SOURCE /* strcasestr, explicit_bzero */
 #include "delivery/own_header.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "base/secret_file.h"
 
 /* What frames the request, and what a resend is known by. */
 static const char *const reserved[] = {
@@ -123,20 +121,8 @@ enum spool_status own_headers_read(struct own_headers *h, const char *path,
 {
     char text[OWN_HEADERS_LEN];
     size_t len = 0;
-    ssize_t n = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return failed_errno(err, "cannot read the headers from %s", path);
-    }
-    while (len < sizeof text &&
-           (n = read(fd, text + len, sizeof text - len)) > 0) {
-        len += (size_t)n;
-    }
-    enum spool_status status = SPOOL_OK;
-    if (n < 0) {
-        status = failed_errno(err, "cannot read the headers from %s", path);
-    }
-    (void)close(fd);
+    enum spool_status status =
+        secret_file_read(path, "the headers", text, sizeof text, &len, err);
     if (status == SPOOL_OK &&
         (len == sizeof text || memchr(text, '\0', len) != NULL)) {
         status =

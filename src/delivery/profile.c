@@ -2,15 +2,13 @@
 #include "delivery/profile.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "base/secret_file.h"
 #include "delivery/success.h"
 
 #define KEY_SIZE PROFILE_KEY_SIZE
@@ -117,17 +115,9 @@ enum spool_status profile_check_proxy(const char *proxy, const char *url,
 static enum spool_status read_key(const char *path, char key[KEY_SIZE],
                                   struct spool_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return failed_errno(err, "cannot read the API key from %s", path);
-    }
-    ssize_t n = read(fd, key, KEY_SIZE - 1);
-    enum spool_status status = SPOOL_OK;
-    if (n < 0) {
-        status = failed_errno(err, "cannot read the API key from %s", path);
-        n = 0;
-    }
-    (void)close(fd);
+    size_t n = 0;
+    enum spool_status status =
+        secret_file_read(path, "the API key", key, KEY_SIZE - 1, &n, err);
     key[n] = '\0';
     size_t len = strcspn(key, "\r\n");
     key[len] = '\0';
