@@ -182,7 +182,10 @@ enum spool_status aside_finish(const char *path, struct spool_error *err)
     if (!exists(n.fresh)) {
         return SPOOL_OK;
     }
-    enum spool_status status = take_lock(&n, &fd, err);
+    enum spool_status status = site_check_beside(path, err);
+    if (status == SPOOL_OK) {
+        status = take_lock(&n, &fd, err);
+    }
     if (status == SPOOL_OK) {
         status = move_files(path, &n, err);
         (void)close(fd);

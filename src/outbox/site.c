@@ -117,7 +117,8 @@ static enum spool_status check_kind(const char *name, const struct stat *st,
                       name);
     }
     if (!S_ISREG(st->st_mode)) {
-        return failed(err, SPOOL_IO, "%s is no regular file; name another path",
+        return failed(err, SPOOL_IO,
+                      "%s is no regular file; remove it or name another path",
                       name);
     }
     if (st->st_nlink != 1) {
@@ -143,7 +144,7 @@ static enum spool_status check_file(const char *name, const struct stat *st,
         user != 0) {
         return failed(err, SPOOL_IO,
                       "%s belongs to user %ld, neither to you nor to the "
-                      "folder's owner; it is not believed",
+                      "folder's owner; it is not believed, chown or remove it",
                       name, (long)st->st_uid);
     }
     if (!shared && user == 0 && st->st_uid != 0 &&
@@ -163,7 +164,51 @@ static enum spool_status check_file(const char *name, const struct stat *st,
                       "its folder if the group is to share the spool",
                       name);
     }
+    if (access(name, R_OK) != 0) {
+        return failed(err, SPOOL_IO,
+                      "user %ld may not read %s; chmod u+rw or chown it",
+                      (long)user, name);
+    }
     return SPOOL_OK;
+}
+
+/* What lies there by now; *missing: the outbox itself does not. */
+static enum spool_status check_files(const char *path,
+                                     const struct stat *folder, bool *missing,
+                                     struct spool_error *err)
+{
+    /* A -journal would be rolled back into the file, a -fresh would take its
+     * place. */
+    static const char *const ends[] = {
+        "",         "-wal",          "-shm",     "-mark",  "-flusher",
+        "-ballast", "-destinations", "-journal", "-fresh", "-aside"};
+    char name[NAME_SIZE];
+    struct stat st;
+    enum spool_status status = SPOOL_OK;
+    *missing = false;
+    for (size_t i = 0; status == SPOOL_OK && i < sizeof ends / sizeof *ends;
+         i++) {
+        (void)snprintf(name, sizeof name, "%s%s", path, ends[i]);
+        if (lstat(name, &st) == 0) {
+            status = check_file(name, &st, folder, err);
+        } else if (errno != ENOENT) {
+            status = failed_errno(err, "cannot look at %s", name);
+        } else if (i == 0) {
+            *missing = true;
+        }
+    }
+    return status;
+}
+
+enum spool_status site_check_beside(const char *path, struct spool_error *err)
+{
+    char text[PATH_MAX];
+    struct stat folder_st;
+    bool missing;
+    enum spool_status status =
+        check_folder(folder_of(path, text), &folder_st, err);
+    return status == SPOOL_OK ? check_files(path, &folder_st, &missing, err)
+                              : status;
 }
 
 /* ---- the files ---- */
@@ -226,11 +271,8 @@ enum spool_status site_replace(const char *from, const char *to,
 enum spool_status site_prepare(const char *path, bool create,
                                struct spool_error *err)
 {
-    /* A -journal would be rolled back into the file. */
-    static const char *const ends[] = {
-        "",         "-wal",     "-shm",          "-mark",
-        "-flusher", "-ballast", "-destinations", "-journal"};
-    char text[PATH_MAX], name[NAME_SIZE];
+    char text[PATH_MAX];
+    bool missing = false;
     struct stat folder_st, st;
     const char *folder = folder_of(path, text);
     if (!create && lstat(path, &st) != 0 && errno == ENOENT) {
@@ -240,16 +282,11 @@ enum spool_status site_prepare(const char *path, bool create,
     if (status == SPOOL_OK && create) {
         status = make_file(path, &folder_st, err);
     }
-    for (size_t i = 0; status == SPOOL_OK && i < sizeof ends / sizeof *ends;
-         i++) {
-        (void)snprintf(name, sizeof name, "%s%s", path, ends[i]);
-        if (lstat(name, &st) == 0) {
-            status = check_file(name, &st, &folder_st, err);
-        } else if (errno != ENOENT) {
-            status = failed_errno(err, "cannot look at %s", name);
-        } else if (i == 0) {
-            status = no_spool(path, err);
-        }
+    if (status == SPOOL_OK) {
+        status = check_files(path, &folder_st, &missing, err);
+    }
+    if (status == SPOOL_OK && missing) {
+        status = no_spool(path, err);
     }
     return status == SPOOL_OK && create ? sync_folder(folder, err) : status;
 }

@@ -22,6 +22,10 @@ enum spool_status site_resolve(const char *path, bool create, char **out,
 enum spool_status site_prepare(const char *path, bool create,
                                struct spool_error *err);
 
+/* The checks alone: for files that may be about to take each other's place, so
+ * that the outbox itself may be missing. */
+enum spool_status site_check_beside(const char *path, struct spool_error *err);
+
 /* Puts from, which is whole, in the place of to, which lies in the same folder,
  * and both the bytes and the name on disk. */
 enum spool_status site_replace(const char *from, const char *to,
