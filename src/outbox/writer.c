@@ -268,6 +268,14 @@ static void release(struct write_job *jobs)
     }
 }
 
+/* On a disk that is all but full each commit is checkpointed at once: a WAL
+ * that grew for what is recorded would soon take the room, the ballast's too,
+ * that the database needs to take the WAL in. */
+static bool is_tight(const struct writer *w)
+{
+    return w->db.wal_frames > 0 && w->free_bytes < w->ballast.bytes;
+}
+
 /* Called and returns with the lock held. Whoever waits when it is over leads
  * next. */
 static void lead_once(struct writer *w)
@@ -282,7 +290,8 @@ static void lead_once(struct writer *w)
     }
     /* Those who waited have their answer before the file is tidied. */
     release(jobs);
-    if ((w->db.wal_frames >= w->wal_frames_max || w->db.wants_checkpoint) &&
+    if ((w->db.wal_frames >= w->wal_frames_max || is_tight(w) ||
+         w->db.wants_checkpoint) &&
         w->ended == SPOOL_OK) {
         w->db.wants_checkpoint = false;
         checkpoint_locked(w);
