@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "outbox/shm.h"
 
 /* Four megabytes. A checkpoint costs the writers 7 ms at this size and 26 ms at
  * four times it; a WAL that nobody bounds slows every reader and the next
@@ -15,20 +16,41 @@
  * ten times as long, and each thread that makes it saves one. */
 #define GATHER_NS 200000L
 
+/* What cannot be recorded cannot be opened for that either. */
+static enum spool_status make_openable(struct writer *w, const char *path,
+                                       struct spool_error *err)
+{
+    if (shm_has_room(path)) {
+        return SPOOL_OK;
+    }
+    ballast_give_up(&w->ballast);
+    if (shm_has_room(path)) {
+        return SPOOL_OK;
+    }
+    return failed(err, SPOOL_FULL,
+                  "cannot open %s: the disk is full; free some space, nothing "
+                  "was changed",
+                  path);
+}
+
 enum spool_status writer_open(struct writer *w, const char *path,
                               int64_t ballast_bytes, struct spool_error *err)
 {
     memset(w, 0, sizeof *w);
     w->last = &w->first;
     w->wal_frames_max = WAL_FRAMES_MAX;
-    enum spool_status status = db_open(&w->db, path, err);
-    if (status != SPOOL_OK) {
-        return status;
-    }
     if (!ballast_init(&w->ballast, path, ballast_bytes)) {
-        db_close(&w->db);
         return failed(err, SPOOL_NO_MEMORY, "out of memory");
     }
+    enum spool_status status = make_openable(w, path, err);
+    if (status == SPOOL_OK) {
+        status = db_open(&w->db, path, err);
+    }
+    if (status != SPOOL_OK) {
+        ballast_finish(&w->ballast);
+        return status;
+    }
+    shm_fill(w->db.handle);
     (void)pthread_mutex_init(&w->lock, NULL);
     return SPOOL_OK;
 }

@@ -1,0 +1,18 @@
+/* OUTBOX-shm, SQLite's index of the WAL, is a file that all who use the outbox
+ * have in their memory. SQLite makes room for it by one byte in each 4096.
+ * Where the file system's blocks are smaller, holes are left, and whoever
+ * writes to a hole when the disk is full is ended by the kernel (SIGBUS). */
+#ifndef OUTBOX_SHM_H
+#define OUTBOX_SHM_H
+
+#include <stdbool.h>
+
+#include <sqlite3.h>
+
+/* Whether the outbox at path (absolute) can be opened without that. */
+bool shm_has_room(const char *path);
+
+/* Leaves no hole for later. Of a connection that has read already. */
+void shm_fill(sqlite3 *handle);
+
+#endif
