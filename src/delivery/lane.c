@@ -16,9 +16,6 @@
 /* How long a batch that landed may wait to be settled with others. */
 #define GATHER_MS 20
 
-/* Nothing is ever scheduled further ahead than a Retry-After of a day. */
-#define WAIT_MAX_MS ((int64_t)27 * 60 * 60 * 1000)
-
 static void lane_step(struct lane *lane);
 
 /* ---- flying ---- */
@@ -41,7 +38,7 @@ static void flight_landed(void *arg)
     struct lane *lane = arg;
     struct flight *flight = flights_last(&lane->flights);
     grow_window(lane, flight);
-    if (flight->s.outcome == OUTCOME_DELIVERED && !lane->resting) {
+    if (flight->s.outcome == OUTCOME_DELIVERED && !lane->rest.on) {
         ahead_keep_memory(&lane->ahead, &flight->batch.bytes);
     }
     lane_step(lane);
@@ -75,8 +72,37 @@ static void run_turn(uv_work_t *work)
                               &lane->order, &lane->turn, &lane->error);
 }
 
-static void rest(struct lane *lane);
-static void rest_for(struct lane *lane, int64_t wait_ms);
+/* The turn took nothing. */
+static void begin_rest(struct lane *lane)
+{
+    struct rest *rest = &lane->rest;
+    enum taken taken = lane->turn.taken;
+    int64_t until = lane->turn.wait_until;
+    ahead_drop_memory(&lane->ahead);
+    rest->because = taken;
+    switch (taken) {
+    case TAKEN_NOTHING:
+    case TAKEN_FILLING:
+        if (lane->woken) {
+            break; /* what was put meanwhile is looked for at once */
+        }
+        if (taken == TAKEN_NOTHING && until == 0) {
+            rest_begin(rest, taken);
+        } else {
+            rest_begin_until(rest, taken, until, lane->take.now);
+        }
+        break;
+    case TAKEN_WAIT:
+    case TAKEN_HELD:
+        rest_begin_until(rest, taken, until, lane->take.now);
+        break;
+    case TAKEN_BATCH:
+    case TAKEN_PAUSED:
+    case TAKEN_GONE:
+        rest_begin(rest, taken);
+        break;
+    }
+}
 
 static void drop_back(struct lane *lane)
 {
@@ -129,7 +155,7 @@ static void turn_succeeded(struct lane *lane)
     if (lane->turn.n > 0) {
         keep_taken(lane);
     } else if (lane->order.take != NULL || lane->turn.taken == TAKEN_GONE) {
-        rest(lane);
+        begin_rest(lane);
     }
 }
 
@@ -141,8 +167,7 @@ static void turn_failed(struct lane *lane)
     case SPOOL_IO:
     case SPOOL_NO_MEMORY:
         tell_trouble(lane, TROUBLE_MS);
-        lane->rests_because = TAKEN_WAIT;
-        rest_for(lane, TROUBLE_MS);
+        rest_begin_for(&lane->rest, TAKEN_WAIT, TROUBLE_MS);
         lane->gives_up = lane->f->stopping; /* uncertain at the next start */
         break;
     case SPOOL_OK:
@@ -245,7 +270,7 @@ static void give_orders(struct lane *lane)
         .most_events = most_events(lane),
         .spread_ms = spread_ms(lane),
         .hurry = lane->f->options.foreground,
-        .now = lane->overdue,
+        .now = lane->rest.over,
         .ahead = flights_fly(&lane->flights) || lane->ready_n > 0,
         .most = most,
         .prefetched = lane->used,
@@ -268,80 +293,11 @@ static void start_turn(struct lane *lane)
 {
     give_orders(lane);
     lane->turning = true;
-    lane->resting = false;
     lane->woken = false;
-    lane->overdue = false;
-    lane->gathered = false;
-    (void)uv_timer_stop(&lane->timer);
+    rest_end(&lane->rest);
     lane->turn_work.data = lane;
     (void)uv_queue_work(lane->f->options.loop, &lane->turn_work, run_turn,
                         turn_done);
-}
-
-/* ---- resting ---- */
-
-static void time_is_over(uv_timer_t *timer)
-{
-    struct lane *lane = timer->data;
-    lane->overdue = lane->resting;
-    lane->gathered = !lane->resting;
-    lane->resting = false;
-    lane_step(lane);
-}
-
-/* wait_ms < 0: until woken. */
-static void rest_for(struct lane *lane, int64_t wait_ms)
-{
-    lane->resting = true;
-    if (wait_ms >= 0) {
-        (void)uv_timer_start(&lane->timer, time_is_over, (uint64_t)wait_ms, 0);
-    }
-}
-
-/* From now to a wall clock's time. What is waited for anew, after a wake, goes
- * on by the monotonic clock: somebody may have set the other one. */
-static int64_t wait_for(struct lane *lane, int64_t wall)
-{
-    const struct clock *clock = outbox_clock(lane->f->options.box);
-    int64_t mono = clock_mono_ms(clock);
-    /* A turn that knew the time to be over and took nothing waits for what
-     * only the wall clock ends, the end of a hold: not over and over. */
-    if (lane->waits_until != wall || lane->take.now) {
-        int64_t wait = wall - clock_wall_ms(clock);
-        wait = wait < 0 ? 0 : wait > WAIT_MAX_MS ? WAIT_MAX_MS : wait;
-        lane->waits_until = wall;
-        lane->due_mono = mono + wait;
-    }
-    return lane->due_mono > mono ? lane->due_mono - mono : 0;
-}
-
-/* The turn took nothing. */
-static void rest(struct lane *lane)
-{
-    ahead_drop_memory(&lane->ahead);
-    lane->rests_because = lane->turn.taken;
-    switch (lane->turn.taken) {
-    case TAKEN_FILLING:
-        if (!lane->woken) {
-            rest_for(lane, wait_for(lane, lane->turn.wait_until));
-        }
-        break;
-    case TAKEN_NOTHING:
-        if (!lane->woken) {
-            int64_t until = lane->turn.wait_until;
-            rest_for(lane, until > 0 ? wait_for(lane, until) : -1);
-        }
-        break;
-    case TAKEN_WAIT:
-    case TAKEN_HELD:
-        rest_for(lane, wait_for(lane, lane->turn.wait_until));
-        break;
-    case TAKEN_BATCH:
-    case TAKEN_PAUSED:
-    case TAKEN_GONE:
-        rest_for(lane, -1);
-        break;
-    }
 }
 
 /* ---- deciding ---- */
@@ -372,7 +328,7 @@ static bool takes_ahead(struct lane *lane)
 static bool gathers(struct lane *lane)
 {
     return flights_fly(&lane->flights) && lane->ready_n > BATCH_AHEAD / 2 &&
-           lane->back_n == 0 && !lane->gathered && !lane->f->stopping;
+           lane->back_n == 0 && !lane->rest.rang && !lane->f->stopping;
 }
 
 static bool wants_turn(struct lane *lane)
@@ -381,9 +337,9 @@ static bool wants_turn(struct lane *lane)
         return false;
     }
     if (flights_landed(&lane->flights) > 0 || lane->back_n > 0) {
-        return !lane->failed_turn || !lane->resting || lane->f->stopping;
+        return !lane->failed_turn || !lane->rest.on || lane->f->stopping;
     }
-    if (lane->f->stopping || lane->resting || lane->ready_n > 0 ||
+    if (lane->f->stopping || lane->rest.on || lane->ready_n > 0 ||
         lane->ahead.reading) {
         return false;
     }
@@ -394,7 +350,7 @@ static void wait_for_pace(struct lane *lane)
 {
     int64_t wait = pace_wait_ms(lane->pace, mono_ms(lane));
     if (wait > 0 && !lane->turning && lane->flights.n == 0) {
-        (void)uv_timer_start(&lane->timer, time_is_over, (uint64_t)wait, 0);
+        rest_alarm(&lane->rest, wait);
     }
 }
 
@@ -403,14 +359,14 @@ static bool is_over(struct lane *lane)
 {
     bool busy =
         lane->turning || lane->ahead.reading || flights_fly(&lane->flights);
-    bool gone = lane->resting && lane->rests_because == TAKEN_GONE;
+    bool gone = lane->rest.on && lane->rest.because == TAKEN_GONE;
     return !busy && (lane->f->stopping || lane->f->failed || gone);
 }
 
 static void lane_end(struct lane *lane)
 {
     lane->ended = true;
-    (void)uv_timer_stop(&lane->timer);
+    rest_stop(&lane->rest);
     drop_ready(lane);
     drop_back(lane);
     flights_finish(&lane->flights);
@@ -433,12 +389,12 @@ static void lane_step(struct lane *lane)
         ahead_read(&lane->ahead, &lane->destination);
     }
     if (wants_turn(lane) && gathers(lane)) {
-        (void)uv_timer_start(&lane->timer, time_is_over, GATHER_MS, 0);
+        rest_alarm(&lane->rest, GATHER_MS);
     } else if (wants_turn(lane)) {
         start_turn(lane);
     } else if (is_over(lane)) {
         lane_end(lane);
-    } else if (lane->resting && !lane->turning) {
+    } else if (lane->rest.on && !lane->turning) {
         flusher_lane_rests(lane->f);
     } else {
         wait_for_pace(lane);
@@ -472,27 +428,27 @@ struct lane *lane_create(struct flusher *f, const struct destination *d,
     pace_set(lane->pace, d->rate, mono_ms(lane));
     ahead_init(&lane->ahead, f->options.box, f->options.loop, number, step_on,
                lane);
+    rest_init(&lane->rest, f->options.loop, outbox_clock(f->options.box),
+              step_on, lane);
     /* In the foreground the first try is made whatever was waited for. */
-    lane->overdue = f->options.foreground;
-    (void)uv_timer_init(f->options.loop, &lane->timer);
-    lane->timer.data = lane;
+    lane->rest.over = f->options.foreground;
     lane_step(lane);
     return lane;
 }
 
 bool lane_waits_for_events(const struct lane *lane)
 {
-    return lane->resting && !lane->failed_turn &&
-           (lane->rests_because == TAKEN_NOTHING ||
-            lane->rests_because == TAKEN_FILLING);
+    return lane->rest.on && !lane->failed_turn &&
+           (lane->rest.because == TAKEN_NOTHING ||
+            lane->rest.because == TAKEN_FILLING);
 }
 
 void lane_wake(struct lane *lane, bool all)
 {
     lane->woken = true;
     if (lane_waits_for_events(lane) ||
-        (all && lane->resting && !lane->failed_turn)) {
-        lane->resting = false;
+        (all && lane->rest.on && !lane->failed_turn)) {
+        rest_wake(&lane->rest);
         lane_step(lane);
     }
 }
@@ -513,14 +469,14 @@ void lane_abort(struct lane *lane)
 bool lane_is_idle(const struct lane *lane)
 {
     return lane->ended ||
-           (lane->resting && !lane->turning && lane->flights.n == 0 &&
+           (lane->rest.on && !lane->turning && lane->flights.n == 0 &&
             lane->ready_n == 0 && lane->back_n == 0 &&
-            (lane->rests_because == TAKEN_NOTHING ||
-             lane->rests_because == TAKEN_PAUSED));
+            (lane->rest.because == TAKEN_NOTHING ||
+             lane->rest.because == TAKEN_PAUSED));
 }
 
 void lane_close(struct lane *lane, uv_close_cb closed)
 {
     assert(lane->ended);
-    uv_close((uv_handle_t *)&lane->timer, closed);
+    rest_close(&lane->rest, closed);
 }

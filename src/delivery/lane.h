@@ -23,6 +23,7 @@
 #include "delivery/ahead.h"
 #include "delivery/flights.h"
 #include "delivery/pace.h"
+#include "delivery/rest.h"
 
 struct lane {
     struct flusher *f;
@@ -48,20 +49,12 @@ struct lane {
     enum spool_status status;
     struct spool_error error;
     bool failed_turn; /* the last one; it is tried again after a rest */
-    bool gathered;    /* what landed has waited for others long enough */
     bool gives_up;    /* it failed while stopping */
 
     struct ahead ahead;
 
-    /* Resting: nothing can be taken until woken or until a time. */
-    bool resting;
-    enum taken rests_because;
-    bool woken;          /* something changed during a turn */
-    bool overdue;        /* the time waited for is over by the monotonic clock,
-                            whatever the wall clock says */
-    int64_t waits_until; /* wall ms; what due_mono was reckoned from */
-    int64_t due_mono;
-    uv_timer_t timer;
+    struct rest rest;
+    bool woken; /* something changed during a turn */
 
     struct destination destination; /* as the last turn found it */
     int window;        /* slow start: most events now; 0 no limit */

@@ -636,7 +636,7 @@ what_was_taken_ahead_stays_when_its_destination_is_gone(void **state)
     assert_int_equal(destination_remove(s.f->box, s.f->d.name, &left, &err),
                      SPOOL_OK);
     answer_one(&s.flusher->http->idle); /* the next one leaves at once */
-    while (lane->rests_because != TAKEN_GONE) {
+    while (lane->rest.because != TAKEN_GONE) {
         (void)uv_run(&s.loop, UV_RUN_ONCE);
     }
     while (!lane->ended) {
