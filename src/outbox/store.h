@@ -25,7 +25,6 @@ struct outbox {
     int64_t retained_to; /* retention has looked up to this id; jobs' own */
     pthread_mutex_t read_lock; /* over reader */
     struct db reader;
-    pthread_mutex_t rng_lock;
     struct rng rng;
     struct guard guard; /* what was found when it was opened */
 };
