@@ -67,6 +67,32 @@ static void print_row(const char *work, double ours, double base, double bar)
     (void)fflush(stdout);
 }
 
+/* What both sides did in one go. */
+struct round {
+    double ours, base;
+};
+
+static int by_ratio(const void *a, const void *b)
+{
+    const struct round *x = a, *y = b;
+    double left = x->ours / x->base, right = y->ours / y->base;
+    return (left > right) - (left < right);
+}
+
+/* A side is over in half a second, in which a machine may have been busy with
+ * something else: the middle one of several rounds is told. */
+static void print_middle(const char *work, struct round rounds[ROUNDS],
+                         double bar)
+{
+    qsort(rounds, ROUNDS, sizeof rounds[0], by_ratio);
+    const struct round *middle = &rounds[ROUNDS / 2];
+    const struct round *least = &rounds[0], *most = &rounds[ROUNDS - 1];
+    print_row(work, middle->ours, middle->base, bar);
+    (void)printf("  the middle of %d rounds, which gave %.2f to %.2f\n", ROUNDS,
+                 least->ours / least->base, most->ours / most->base);
+    (void)fflush(stdout);
+}
+
 static bool wanted(const struct options *o, const char *word)
 {
     return o->only == NULL || strcmp(o->only, word) == 0;
@@ -116,22 +142,28 @@ static double bulk_put(const struct options *o, struct spool *spool, size_t n,
     return (double)n / (bench_now() - start);
 }
 
-static void bench_bulk(const struct options *o)
+static double bulk_fresh(const struct options *o, enum spool_check check)
 {
     char path[512];
-    struct spool *spool;
-    make_path(o, "base.db", path, sizeof path);
-    double base = baseline_insert(path, o->event, o->len, o->events, 1000);
-    make_path(o, "off.db", path, sizeof path);
-    spool = open_spool(path);
-    double off = bulk_put(o, spool, o->events, SPOOL_CHECK_OFF);
+    make_path(o, "bulk.db", path, sizeof path);
+    struct spool *spool = open_spool(path);
+    double speed = bulk_put(o, spool, o->events, check);
     spool_close(spool);
-    make_path(o, "strict.db", path, sizeof path);
-    spool = open_spool(path);
-    double strict = bulk_put(o, spool, o->events, SPOOL_CHECK_STRICT);
-    spool_close(spool);
-    print_row("bulk put, 1,000 a commit, checked", strict, base, 0.5);
-    print_row("bulk put, 1,000 a commit, checked as JSON", off, base, 0.0);
+    return speed;
+}
+
+static void bench_bulk(const struct options *o)
+{
+    struct round strict[ROUNDS], off[ROUNDS];
+    for (size_t i = 0; i < ROUNDS; i++) {
+        char path[512];
+        make_path(o, "base.db", path, sizeof path);
+        double base = baseline_insert(path, o->event, o->len, o->events, 1000);
+        off[i] = (struct round){bulk_fresh(o, SPOOL_CHECK_OFF), base};
+        strict[i] = (struct round){bulk_fresh(o, SPOOL_CHECK_STRICT), base};
+    }
+    print_middle("bulk put, 1,000 a commit, checked", strict, 0.5);
+    print_middle("bulk put, 1,000 a commit, checked as JSON", off, 0.0);
 }
 
 struct putter {
@@ -173,16 +205,20 @@ static double put_by_threads(const struct options *o, size_t threads, size_t n)
 
 static void bench_single(const struct options *o)
 {
-    char path[512];
-    size_t n = 3000;
-    make_path(o, "base.db", path, sizeof path);
-    double base = baseline_insert(path, o->event, o->len, n, 1);
-    double one = put_by_threads(o, 1, n);
-    print_row("durable put, 1 thread", one, base, 0.8);
-    print_row("durable put, 16 threads against 1", put_by_threads(o, 16, n * 6),
-              one, 8.0);
-    print_row("durable put, 64 threads against 1",
-              put_by_threads(o, 64, n * 12), one, 0.0);
+    struct round one[ROUNDS], sixteen[ROUNDS], many[ROUNDS];
+    size_t n = 2000;
+    for (size_t i = 0; i < ROUNDS; i++) {
+        char path[512];
+        make_path(o, "base.db", path, sizeof path);
+        double base = baseline_insert(path, o->event, o->len, n, 1);
+        double ours = put_by_threads(o, 1, n);
+        one[i] = (struct round){ours, base};
+        sixteen[i] = (struct round){put_by_threads(o, 16, n * 6), ours};
+        many[i] = (struct round){put_by_threads(o, 64, n * 12), ours};
+    }
+    print_middle("durable put, 1 thread", one, 0.8);
+    print_middle("durable put, 16 threads against 1", sixteen, 8.0);
+    print_middle("durable put, 64 threads against 1", many, 0.0);
 }
 
 static void add_destination(const char *path, int port)
@@ -253,12 +289,7 @@ static double bare_posts(const struct options *o, int port)
     return requests * BATCH;
 }
 
-struct round {
-    double ours, base;
-    long rss;
-};
-
-static struct round drain_round(const struct options *o, int port)
+static struct round drain_round(const struct options *o, int port, long *rss)
 {
     char path[512];
     struct round r = {.base = bare_posts(o, port)};
@@ -267,37 +298,23 @@ static struct round drain_round(const struct options *o, int port)
     struct spool *spool = open_spool(path);
     (void)bulk_put(o, spool, o->events, SPOOL_CHECK_OFF);
     spool_close(spool);
-    r.ours = drain(path, 0, &r.rss);
+    r.ours = drain(path, 0, rss);
     return r;
 }
 
-static int by_ratio(const void *a, const void *b)
-{
-    const struct round *x = a, *y = b;
-    double left = x->ours / x->base, right = y->ours / y->base;
-    return (left > right) - (left < right);
-}
-
-/* Both sides are over in half a second, in which a machine may have been busy
- * with something else: the middle one of several rounds is told. */
 static void bench_drain(const struct options *o)
 {
     struct round rounds[ROUNDS];
-    long rss = 0;
+    long rss = 0, most = 0;
     struct sink sink = sink_start();
     for (size_t i = 0; i < ROUNDS; i++) {
-        rounds[i] = drain_round(o, sink.port);
-        rss = rounds[i].rss > rss ? rounds[i].rss : rss;
+        rounds[i] = drain_round(o, sink.port, &rss);
+        most = rss > most ? rss : most;
     }
     sink_stop(&sink);
-    qsort(rounds, ROUNDS, sizeof rounds[0], by_ratio);
-    const struct round *middle = &rounds[ROUNDS / 2];
-    const struct round *least = &rounds[0], *most = &rounds[ROUNDS - 1];
-    print_row("drain, batches of 500, against bare libcurl", middle->ours,
-              middle->base, 0.4);
-    (void)printf("  the middle of %d rounds, which gave %.2f to %.2f\n", ROUNDS,
-                 least->ours / least->base, most->ours / most->base);
-    (void)printf("%-46s %12ld\n", "  resident memory of the flusher, KiB", rss);
+    print_middle("drain, batches of 500, against bare libcurl", rounds, 0.4);
+    (void)printf("%-46s %12ld\n", "  resident memory of the flusher, KiB",
+                 most);
 }
 
 static void bench_depth(const struct options *o)
