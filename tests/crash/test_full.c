@@ -19,12 +19,15 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "integration/scene.h"
 #include "support/box.h"
+#include "support/long_run.h"
+#include "support/result.h"
 
 #define SKIPPED 77
 
@@ -94,6 +97,22 @@ static void remove_small_disk(const struct small_disk *d)
     fixture_remove_folder(d->folder);
 }
 
+static struct {
+    long begun, ended, put, duplicated;
+    bool noticed; /* an event that is missing */
+} tally;
+
+/* Whether the judge would see that a full disk has lost an event. */
+static bool notices_a_loss(struct scene *s)
+{
+    static const char lost[] = "{\"n\":\"~a.lost~\"}";
+    struct checker_report r;
+    checker_attempt(s->checker, lost, sizeof lost - 1);
+    checker_answer(s->checker, "~a.lost~", CHECKER_ACCEPTED, s->put + 1);
+    checker_judge(s->checker, &r);
+    return r.lost == 1;
+}
+
 /* Puts until it is full; the number of the next event. */
 static int fill(struct scene *s)
 {
@@ -136,6 +155,7 @@ static void fill_and_make_room(struct scene *s, const struct small_disk *d,
 {
     struct checker_report r;
     struct spool_stats stats;
+    tally.begun++;
     write_bytes(d->filler, (size_t)1536 << 10);
     scene_start_in(s, d->place, "slow=5", 1, 50);
     scene_start_flusher(s);
@@ -155,6 +175,10 @@ static void fill_and_make_room(struct scene *s, const struct small_disk *d,
     assert_int_equal(r.delivered, r.accepted);
     print_message("%ld troubles of the flusher, %ld duplicates\n",
                   s->reports[SPOOL_REPORT_TROUBLE], r.duplicated);
+    tally.ended++;
+    tally.put += s->put;
+    tally.duplicated += r.duplicated;
+    tally.noticed = notices_a_loss(s);
     scene_end(s);
 }
 
@@ -185,8 +209,28 @@ static void a_full_ext4_loses_nothing(void **state)
     remove_small_disk(&d);
 }
 
+static bool tell(double seconds)
+{
+    char figures[64];
+    (void)snprintf(figures, sizeof figures,
+                   "\"accepted\":%ld,\"duplicated\":%ld", tally.put,
+                   tally.duplicated);
+    return result_tell(&(struct result){
+        .test = "full-disk-room",
+        .what = "a disk that runs full beneath a spool and its flusher, and "
+                "has room again",
+        .n = tally.begun,
+        .failures = tally.begun - tally.ended,
+        .control = tally.noticed ? "an event that is missing noticed"
+                                 : "an event that is missing not noticed",
+        .caught = tally.noticed,
+        .seconds = seconds,
+        .figures = figures});
+}
+
 int main(void)
 {
+    struct timespec start;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_full_tmpfs_loses_nothing, scene_setup,
                                         scene_teardown),
@@ -200,5 +244,7 @@ int main(void)
                      strerror(errno));
         return SKIPPED;
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return tell(long_run_seconds(&start)) ? failed : 1;
 }
