@@ -87,15 +87,29 @@ static enum spool_status write_event(struct db *db, struct append *a,
     return status;
 }
 
-static bool has_room(struct append *a, struct outbox_event *e)
+/* Rows that give way by the page make room in a few steps. */
+#define ROOM_STEPS 4
+
+static enum spool_status find_room(struct db *db, struct append *a,
+                                   struct outbox_event *e, bool *room,
+                                   struct spool_error *err)
 {
+    bool made = true;
+    enum spool_status status = SPOOL_OK;
+    a->room.swaps = false;
     e->cause = room_missing(&a->room, e->class, e->len, &e->ceiling);
-    if (e->cause == LIMIT_CAUSES) {
-        return true;
+    for (int i = 0; status == SPOOL_OK && e->cause != LIMIT_CAUSES && made &&
+                    i < ROOM_STEPS;
+         i++) {
+        status = room_make(db, &a->room, e->class, e->cause, &made, err);
+        e->cause = room_missing(&a->room, e->class, e->len, &e->ceiling);
     }
-    e->appended = APPENDED_NO_ROOM;
-    a->refused.n[e->cause][e->class]++;
-    return false;
+    *room = e->cause == LIMIT_CAUSES;
+    if (status == SPOOL_OK && !*room) {
+        e->appended = APPENDED_NO_ROOM;
+        a->refused.n[e->cause][e->class]++;
+    }
+    return status;
 }
 
 static enum spool_status append_event(struct db *db, struct append *a,
@@ -110,11 +124,14 @@ static enum spool_status append_event(struct db *db, struct append *a,
         sha256(e->body, e->len, digest);
         status = look_up(db, e, digest, &known, err);
     }
-    if (status != SPOOL_OK || known || !has_room(a, e)) {
-        return status;
+    bool room = false;
+    if (status == SPOOL_OK && !known) {
+        status = find_room(db, a, e, &room, err);
     }
-    status = write_event(db, a, e, err);
-    if (status == SPOOL_OK && keyed) {
+    if (status == SPOOL_OK && room) {
+        status = write_event(db, a, e, err);
+    }
+    if (status == SPOOL_OK && room && keyed) {
         status = write_key(db, a, e, digest, err);
     }
     return status;

@@ -131,6 +131,7 @@ enum spool_status batch_prefetch(struct outbox *box,
     *out = (struct prefetch){.behind = behind,
                              .lanes = d->lanes,
                              .body = d->body,
+                             .shed = d->shed,
                              .batch = out->batch};
     enum spool_status status =
         membership_open(&p.turn.members, box, d, lane, err);

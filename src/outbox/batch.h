@@ -74,6 +74,7 @@ struct prefetch {
     /* What the destination was: a turn that finds another one ignores it. */
     int lanes;
     enum destination_body body;
+    int64_t shed; /* of the destination's events, when it was read */
 };
 
 void prefetch_finish(struct prefetch *p); /* safe twice */

@@ -183,6 +183,12 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
     if (status == SPOOL_OK) {
         status = destination_write_options(db, d->id, d, err);
     }
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_SHED_COPY, "ii", d->id, d->base);
+    }
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_SHED_COUNT, "i", d->id);
+    }
     for (int lane = 0; status == SPOOL_OK && lane < d->lanes; lane++) {
         status = db_run(db, err, STATEMENT_LANE_INSERT, "iii", d->id,
                         (int64_t)lane, d->base);
@@ -303,6 +309,7 @@ static enum spool_status remove_it(struct db *db, void *arg,
         STATEMENT_DESTINATION_DELETE_REPLAY_RANGES,
         STATEMENT_DESTINATION_DELETE_REPLAYS,
         STATEMENT_DESTINATION_DELETE_ATTEMPTS,
+        STATEMENT_DESTINATION_DELETE_SHED,
         STATEMENT_DESTINATION_DELETE_BATCHES,
         STATEMENT_DESTINATION_DELETE_LANES,
         STATEMENT_DESTINATION_DELETE,

@@ -70,6 +70,8 @@ struct destination {
     int probes;
     int64_t next_probe_at; /* wall ms */
     int dead_in_row;
+    int64_t shed; /* events that gave way before it came to them: who has read
+                     ahead reads again when this has changed */
 };
 
 /* All numbers as they are by default; base 0: from the beginning. */

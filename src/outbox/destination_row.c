@@ -85,6 +85,7 @@ void destination_read(sqlite3_stmt *s, struct destination *d)
     d->next_probe_at = sqlite3_column_int64(s, 20);
     d->dead_in_row = sqlite3_column_int(s, 21);
     read_options(s, d);
+    d->shed = sqlite3_column_int64(s, 32);
 }
 
 enum spool_status destination_row(struct db *db, sqlite3_stmt *s, bool *found,

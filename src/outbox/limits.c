@@ -224,6 +224,29 @@ enum spool_status limits_usage(struct outbox *box, struct limits_usage *out,
     return status;
 }
 
+struct shed_question {
+    int64_t id;
+    bool *shed;
+};
+
+static enum spool_status look_for_shed(struct db *db, void *arg,
+                                       struct spool_error *err)
+{
+    const struct shed_question *q = arg;
+    int64_t hi = 0;
+    enum spool_status status =
+        db_number(db, err, 0, &hi, STATEMENT_SHED_AT, "i", q->id);
+    *q->shed = hi >= q->id;
+    return status;
+}
+
+enum spool_status limits_was_shed(struct outbox *box, int64_t id, bool *shed,
+                                  struct spool_error *err)
+{
+    struct shed_question q = {id, shed};
+    return outbox_read(box, look_for_shed, &q, err);
+}
+
 void limits_salvage(struct db *db, const char *path)
 {
     (void)salvage_table(db, path, "spool_limit");

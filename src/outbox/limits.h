@@ -49,6 +49,11 @@ struct limits_usage {
 enum spool_status limits_usage(struct outbox *box, struct limits_usage *out,
                                struct spool_error *err);
 
+/* Whether an event gave way at a limit (shed.h) and some of its neighbours are
+ * still in the log. */
+enum spool_status limits_was_shed(struct outbox *box, int64_t id, bool *shed,
+                                  struct spool_error *err);
+
 /* "events", "bytes", "disk": static. */
 const char *limit_cause_name(enum limit_cause cause);
 

@@ -132,6 +132,7 @@ enum spool_status outbox_open(const struct outbox_options *options,
     }
     box->clock = options->clock != NULL ? options->clock : &clock_system;
     box->filters = options->filters;
+    box->class_of = options->class_of;
     for (int c = 0; c < OUTBOX_CLASSES; c++) {
         box->limits.classes[c].share = 100;
     }

@@ -35,6 +35,9 @@ struct outbox_options {
     int64_t ballast_bytes;     /* kept back on the disk (ballast.h); 0: by the
                                   disk's size, below 0: nothing */
     struct outbox_filters filters; /* copied */
+    /* The class of an event that was accepted before, for shedding (shed.h);
+     * below 0 when it cannot be told. NULL: nothing is shed. */
+    int (*class_of)(const char *body, size_t len);
 };
 
 /* SPOOL_NOT_FOUND when there is no file and create is false. */

@@ -1,6 +1,6 @@
 #include "outbox/retain.h"
 
-#include "outbox/store.h"
+#include "outbox/room.h"
 #include "outbox/tile.h"
 
 /* Events looked at, tiles joined, pages given back to the file system and keys
@@ -14,10 +14,15 @@ const struct retention retention_default = {
     .keep_keys_ms = (int64_t)400 * 24 * 60 * 60 * 1000,
 };
 
+/* Of those when room is needed at once. */
+#define WAY_STEPS 4
+
 struct retain_job {
     struct outbox *box;
     const struct retention *r;
     int64_t now;
+    int64_t before; /* events that were settled later than this stay */
+    int64_t gone;   /* events dropped */
     bool more;
 };
 
@@ -27,7 +32,7 @@ static enum spool_status drop_events(struct db *db, struct retain_job *j,
                                      struct spool_error *err)
 {
     struct outbox *box = j->box;
-    int64_t lo, hi, last = 0, before = j->now - j->r->keep_ms;
+    int64_t lo, hi, last = 0, before = j->before;
     enum spool_status status =
         db_number(db, err, 0, &lo, STATEMENT_RETAIN_FIRST, "ii",
                   box->retained_to + 1, before);
@@ -47,6 +52,7 @@ static enum spool_status drop_events(struct db *db, struct retain_job *j,
     }
     int64_t gone = sqlite3_changes(db->handle);
     if (status == SPOOL_OK && gone > 0) {
+        j->gone += gone;
         status = db_run(db, err, STATEMENT_RETAIN_NOTE, "ii", hi, gone);
         if (status == SPOOL_OK) {
             status = db_run(db, err, STATEMENT_RETAIN_HOLDS, "ii", lo, hi);
@@ -104,6 +110,10 @@ static enum spool_status forget_keys(struct db *db, struct retain_job *j,
         status = db_run(db, err, STATEMENT_RETAIN_ORDERS, "ii", before,
                         (int64_t)STEP_KEYS);
     }
+    if (status == SPOOL_OK) {
+        status =
+            db_run(db, err, STATEMENT_RETAIN_SHED, "i", (int64_t)STEP_KEYS);
+    }
     return status;
 }
 
@@ -121,6 +131,16 @@ static enum spool_status shrink(struct db *db, struct retain_job *j,
     return status;
 }
 
+/* What is kept to be looked at is not worth a refused event. */
+static enum spool_status find_before(struct db *db, struct retain_job *j,
+                                     struct spool_error *err)
+{
+    bool half;
+    enum spool_status status = room_is_half_used(db, j->box, &half, err);
+    j->before = half ? j->now : j->now - j->r->keep_ms;
+    return status;
+}
+
 static enum spool_status run_step(struct db *db, void *arg,
                                   struct spool_error *err)
 {
@@ -128,7 +148,10 @@ static enum spool_status run_step(struct db *db, void *arg,
     j->now = outbox_now(j->box);
     j->more = false;
     writer_tidy(&j->box->writer);
-    enum spool_status status = drop_events(db, j, err);
+    enum spool_status status = find_before(db, j, err);
+    if (status == SPOOL_OK) {
+        status = drop_events(db, j, err);
+    }
     if (status == SPOOL_OK && !j->more) {
         status = join_tiles(db, j, err);
     }
@@ -147,5 +170,19 @@ enum spool_status retain_step(struct outbox *box, const struct retention *r,
     struct retain_job j = {.box = box, .r = r};
     enum spool_status status = outbox_record(box, run_step, &j, err);
     *more = status == SPOOL_OK && j.more;
+    return status;
+}
+
+enum spool_status retain_give_way(struct db *db, struct outbox *box,
+                                  int64_t *freed, struct spool_error *err)
+{
+    struct retain_job j = {.box = box, .now = outbox_now(box), .more = true};
+    enum spool_status status = SPOOL_OK;
+    j.before = j.now;
+    for (int i = 0; status == SPOOL_OK && j.more && i < WAY_STEPS; i++) {
+        j.more = false;
+        status = drop_events(db, &j, err);
+    }
+    *freed = j.gone;
     return status;
 }

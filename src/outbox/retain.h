@@ -2,8 +2,9 @@
  * in small steps, so that the file shrinks and nobody waits for long.
  *
  * An event leaves when it is delivered or purged (or passed over by a filter)
- * at every destination, and has been for keep_ms. Dead events stay until an
- * operator replays or purges them, and so does everything while there is no
+ * at every destination, and has been for keep_ms, or at once when the spool is
+ * more than half as full as its limits (limits.h) allow. Dead events stay until
+ * an operator replays or purges them, and so does everything while there is no
  * destination at all. The tiles stay, joined with their neighbours: the sums go
  * on telling the truth. */
 #ifndef OUTBOX_RETAIN_H
@@ -23,5 +24,11 @@ extern const struct retention retention_default;
  * its while now. Blocks on the disk. */
 enum spool_status retain_step(struct outbox *box, const struct retention *r,
                               bool *more, struct spool_error *err);
+
+/* For a job that needs room: drops what every destination has behind it,
+ * however young, of the next few thousand events; *freed of them. */
+struct db;
+enum spool_status retain_give_way(struct db *db, struct outbox *box,
+                                  int64_t *freed, struct spool_error *err);
 
 #endif

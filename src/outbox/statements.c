@@ -11,7 +11,8 @@
     "batch_events, batch_bytes, batch_age_ms, backoff_base_ms, "               \
     "backoff_cap_ms, hold_after, base, state, hold_kind, reason, since, "      \
     "probes, next_probe_at, dead_in_row, body, success, headers, "             \
-    "header_file, ca_file, client_cert, client_key, proxy, rate, spread_ms"
+    "header_file, ca_file, client_cert, client_key, proxy, rate, spread_ms, "  \
+    "shed + shed_passed"
 
 #define WAITING "('pending', 'sending', 'retrying', 'uncertain')"
 
@@ -54,6 +55,36 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_GONE] = "UPDATE spool_store SET gone = gone + ?1",
     [STATEMENT_EVENT_ROWS] = "SELECT count(*) FROM spool_event",
     [STATEMENT_GONE_GET] = "SELECT gone FROM spool_store",
+    [STATEMENT_SHED_AT] =
+        "SELECT hi FROM spool_shed WHERE destination = 0 AND lo <= ?1 "
+        "ORDER BY lo DESC LIMIT 1",
+    [STATEMENT_SHED_INSERT] =
+        "INSERT INTO spool_shed (destination, lo, hi) VALUES (?1, ?2, ?3)",
+    /* What a new destination will not find. */
+    [STATEMENT_SHED_COPY] =
+        "INSERT INTO spool_shed (destination, lo, hi) SELECT ?1, "
+        "max(lo, ?2 + 1), hi FROM spool_shed WHERE destination = 0 "
+        "AND hi > ?2",
+    [STATEMENT_SHED_COUNT] =
+        "UPDATE spool_destination SET shed = (SELECT coalesce(sum(hi - lo + 1),"
+        " 0) FROM spool_shed WHERE destination = ?1) WHERE id = ?1",
+    [STATEMENT_DESTINATION_SHED] =
+        "UPDATE spool_destination SET shed = shed + ?2, "
+        "shed_passed = shed_passed + ?3 WHERE id = ?1",
+    [STATEMENT_DESTINATION_DELETE_SHED] =
+        "DELETE FROM spool_shed WHERE destination = ?1",
+    [STATEMENT_LANE_NEAREST] = "SELECT min(cursor) FROM spool_lane",
+    [STATEMENT_ORDER_OF] = "SELECT 1 FROM spool_order WHERE event = ?1",
+    [STATEMENT_EVENTS_DELETE] =
+        "DELETE FROM spool_event WHERE id BETWEEN ?1 AND ?2",
+    /* Behind what is left of the log nobody asks for them any more. */
+    [STATEMENT_RETAIN_SHED] =
+        "DELETE FROM spool_shed WHERE (destination, lo) IN (SELECT "
+        "s.destination, s.lo FROM (SELECT 0 AS id UNION ALL SELECT id "
+        "FROM spool_destination) AS d CROSS JOIN spool_shed AS s "
+        "ON s.destination = d.id WHERE s.lo < min(coalesce((SELECT min(id) "
+        "FROM spool_event), 9000000000000000000), (SELECT dropped_to + 1 "
+        "FROM spool_store)) LIMIT ?1)",
     [STATEMENT_LIMIT_GET] = "SELECT max_events, max_bytes, free_disk, version "
                             "FROM spool_limit",
     [STATEMENT_LIMIT_SET] =
@@ -90,8 +121,10 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "SELECT sum(hi - lo + 1) FROM spool_lost WHERE seen_at IS NULL",
     [STATEMENT_LOST_SEEN] =
         "UPDATE spool_lost SET seen_at = ?1 WHERE seen_at IS NULL",
-    [STATEMENT_LOST_AT] =
-        "SELECT hi FROM spool_lost WHERE lo <= ?1 AND hi >= ?1",
+    [STATEMENT_MISSING_AT] =
+        "SELECT hi FROM spool_lost WHERE lo <= ?1 AND hi >= ?1 UNION ALL "
+        "SELECT hi FROM (SELECT hi FROM spool_shed WHERE destination = 0 "
+        "AND lo <= ?1 ORDER BY lo DESC LIMIT 1) WHERE hi >= ?1",
     [STATEMENT_LOST_LIST] = "SELECT lo, hi, cause FROM spool_lost "
                             "WHERE seen_at IS NULL ORDER BY lo",
     [STATEMENT_EVENT_INSERT] =
@@ -360,9 +393,15 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_LOST_PUT] =
         "INSERT OR REPLACE INTO spool_lost (lo, hi, at, cause) "
         "VALUES (?1, ?2, ?3, ?4)",
-    [STATEMENT_LOST_BETWEEN] =
-        "SELECT sum(min(hi, ?2) - max(lo, ?1) + 1) FROM spool_lost "
-        "WHERE lo <= ?2 AND hi >= ?1",
+    /* Lost ones, and those that were shed before ?3 came to them: the first
+     * run of these may begin before ?1. */
+    [STATEMENT_MISSING_BETWEEN] =
+        "SELECT coalesce((SELECT sum(min(hi, ?2) - max(lo, ?1) + 1) "
+        "FROM spool_lost WHERE lo <= ?2 AND hi >= ?1), 0) + "
+        "coalesce((SELECT sum(min(hi, ?2) - max(lo, ?1) + 1) FROM spool_shed "
+        "WHERE destination = ?3 AND lo <= ?2 AND hi >= ?1 AND lo >= "
+        "coalesce((SELECT max(lo) FROM spool_shed WHERE destination = ?3 "
+        "AND lo <= ?1), 0)), 0)",
     [STATEMENT_ORDERS_OPEN_BETWEEN] =
         "SELECT number, event FROM spool_order "
         "WHERE event BETWEEN ?1 AND ?2 AND delivered_at IS NULL",

@@ -12,6 +12,12 @@
 #include "outbox/toll.h"
 #include "outbox/writer.h"
 
+/* How far the log was looked through for events of up to a class that may be
+ * shed, since when and by which limits. */
+struct shed_round {
+    int64_t to, begun_at, version;
+};
+
 struct outbox {
     char *path;
     char store_id[UUID_SIZE];
@@ -22,6 +28,8 @@ struct outbox {
     struct limits limits;   /* as a job read them last */
     int64_t limits_version; /* likewise */
     struct toll toll;
+    int (*class_of)(const char *body, size_t len);
+    struct shed_round shed[OUTBOX_CLASSES]; /* jobs' own */
     int64_t retained_to; /* retention has looked up to this id; jobs' own */
     pthread_mutex_t read_lock; /* over reader */
     struct db reader;

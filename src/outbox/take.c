@@ -180,7 +180,7 @@ static enum spool_status read_log(struct db *db, struct turn_job *j,
                              : NULL;
     const struct destination *d = &j->turn->destination;
     if (p == NULL || p->behind != cursor || p->batch.n == 0 ||
-        p->lanes != d->lanes || p->body != d->body) {
+        p->lanes != d->lanes || p->body != d->body || p->shed != d->shed) {
         return body_read(db, j, cursor, INT64_MAX, true, b, f, err);
     }
     j->prefetched++;

@@ -54,7 +54,7 @@ enum spool_status membership_open(struct membership *m, struct outbox *box,
                                   const struct destination *d, int lane,
                                   struct spool_error *err)
 {
-    *m = (struct membership){d->lanes, lane, &box->filters, NULL};
+    *m = (struct membership){d->lanes, lane, &box->filters, NULL, d->id};
     if (d->filter[0] == '\0') {
         return SPOOL_OK;
     }
@@ -86,10 +86,11 @@ enum spool_status tile_count(struct db *db, const struct membership *m,
 {
     *passed = 0;
     if (m->filter == NULL && m->lanes == 1) {
-        /* Ids are dense, but for those that damage took. */
+        /* Ids are dense, but for those that damage took or that gave way. */
         int64_t lost;
         enum spool_status status =
-            db_number(db, err, 0, &lost, STATEMENT_LOST_BETWEEN, "ii", lo, hi);
+            db_number(db, err, 0, &lost, STATEMENT_MISSING_BETWEEN, "iii", lo,
+                      hi, m->destination);
         *events = hi - lo + 1 - (status == SPOOL_OK ? lost : 0);
         return status;
     }

@@ -49,6 +49,7 @@ struct membership {
     int lane;
     const struct outbox_filters *filters;
     void *filter; /* NULL takes all */
+    int64_t destination;
 };
 
 enum spool_status membership_open(struct membership *m, struct outbox *box,

@@ -74,18 +74,19 @@ static enum spool_status check_file(struct db *db, void *arg,
 }
 
 /* Events from j->next up to the one before id are not there. What retention
- * dropped may be missing up to its mark, and what was lost is told apart. */
+ * dropped may be missing up to its mark, what was shed is known, and what was
+ * lost is told apart. */
 static void check_gap(struct db *db, struct verify_job *j, int64_t id)
 {
-    int64_t lost_to = 0;
+    int64_t hi = 0;
     if (j->next <= j->dropped_to) {
         j->next = id - 1 > j->dropped_to ? j->dropped_to + 1 : id;
     }
-    if (j->next < id &&
-        db_number(db, NULL, 0, &lost_to, STATEMENT_LOST_AT, "i", j->next) ==
-            SPOOL_OK &&
-        lost_to >= j->next) {
-        j->next = lost_to + 1;
+    while (j->next < id &&
+           db_number(db, NULL, 0, &hi, STATEMENT_MISSING_AT, "i", j->next) ==
+               SPOOL_OK &&
+           hi >= j->next) {
+        j->next = hi + 1;
     }
     if (j->next < id) {
         find(j, "events %lld to %lld are missing from the log",

@@ -50,6 +50,12 @@ static void release_filter(void *filter)
     filter_destroy(filter);
 }
 
+static int class_of(const char *body, size_t len)
+{
+    struct event_facts facts;
+    return event_read(body, len, &facts) ? (int)facts.class : -1;
+}
+
 void spool_options_default(struct spool_options *options)
 {
     *options = (struct spool_options){.create = 1,
@@ -70,6 +76,7 @@ enum spool_status spool_open(const struct spool_options *options,
         .path = options->path,
         .create = options->create != 0,
         .filters = {compile_filter, takes, release_filter},
+        .class_of = class_of,
     };
     spool->answers = answers;
     spool->check = options->check;

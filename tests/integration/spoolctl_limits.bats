@@ -112,3 +112,33 @@ END
     run ctl --json status
     [ "$(json .verdict)" = FULL ]
 }
+
+@test "old views give way when the operator said so, and are told" {
+    sandbox
+    shop
+    ctl -q limits set --max-events 20 --class view=shed >/dev/null
+    for i in 1 2 3; do purchase u1 "A-$i"; done >orders
+    {
+        cat orders
+        many 30
+        purchase u1 A-4
+    } >mixed
+    run --separate-stderr ctl -q put mixed
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 34 ]
+    run ctl --json limits
+    [ "$(json .events)" -eq 20 ]
+    [ "$(json '.classes[] | select(.class == "view").shed.events')" -eq 14 ]
+    run ctl --json status
+    [ "$(json '.shed, .destinations[0].purged, .destinations[0].pending' |
+        xargs)" = "14 14 20" ]
+    run ctl why 4
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"gave way"* ]]
+    ctl -q verify
+    ctl -q flush --timeout 20s
+    [ "$(ctl --json status | jq -c '.destinations[0] |
+        [.delivered, .purged, .waiting]')" = "[20,14,0]" ]
+    [ "$(ctl order A-1 A-2 A-3 A-4 | grep -c delivered)" -eq 4 ]
+    ctl -q verify
+}

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "outbox/limits.h"
+
 static bool keep_event(void *arg, const struct event_record *e)
 {
     struct places *p = arg;
@@ -37,10 +39,16 @@ static enum ending say_missing(struct ctl *ctl, int64_t id)
 {
     struct spool_error err;
     int64_t last;
-    if (inspect_last_id(ctl->box, &last, &err) != SPOOL_OK) {
+    bool shed = false;
+    if (inspect_last_id(ctl->box, &last, &err) != SPOOL_OK ||
+        limits_was_shed(ctl->box, id, &shed, &err) != SPOOL_OK) {
         return ctl_failed(&err);
     }
-    if (id <= last) {
+    if (shed) {
+        ctl_warn("event %lld gave way when a limit of the spool was reached "
+                 "and is no longer kept; spoolctl limits tells how many did",
+                 (long long)id);
+    } else if (id <= last) {
         ctl_warn("event %lld is no longer kept: it was settled at every "
                  "destination and dropped",
                  (long long)id);
