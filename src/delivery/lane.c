@@ -271,6 +271,7 @@ static void give_orders(struct lane *lane)
         .spread_ms = spread_ms(lane),
         .hurry = lane->f->options.foreground,
         .now = lane->rest.over,
+        .not_yet = rest_not_yet(&lane->rest),
         .ahead = flights_fly(&lane->flights) || lane->ready_n > 0,
         .most = most,
         .prefetched = lane->used,

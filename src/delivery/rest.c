@@ -45,6 +45,11 @@ void rest_begin_until(struct rest *r, enum taken because, int64_t wall,
     rest_begin_for(r, because, r->due > mono ? r->due - mono : 0);
 }
 
+int64_t rest_not_yet(const struct rest *r)
+{
+    return !r->over && clock_mono_ms(r->clock) < r->due ? r->until : 0;
+}
+
 void rest_wake(struct rest *r)
 {
     r->on = false;

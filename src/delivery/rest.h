@@ -3,7 +3,7 @@
  * The outbox keeps times by the wall clock, so that they survive a restart;
  * they are waited for by the monotonic one, which nobody can set. A time that
  * was reckoned once is not reckoned anew when the lane is woken and finds that
- * it still has to wait.
+ * it still has to wait; nor is it over because the wall clock was set.
  *
  * On the loop's thread alone. */
 #ifndef DELIVERY_REST_H
@@ -44,6 +44,10 @@ void rest_begin(struct rest *r, enum taken because);
 void rest_begin_for(struct rest *r, enum taken because, int64_t wait_ms);
 void rest_begin_until(struct rest *r, enum taken because, int64_t wall,
                       bool tried);
+
+/* The wall clock's time that was waited for last, if it is not over by the
+ * monotonic clock; else 0. */
+int64_t rest_not_yet(const struct rest *r);
 
 /* Something changed: look again. What was said of a time that is over stays. */
 void rest_wake(struct rest *r);

@@ -89,6 +89,8 @@ struct take_options {
     bool hurry;        /* do not wait for a batch to fill or age */
     int64_t spread_ms; /* what waited through an outage waits so long yet */
     bool now;          /* do not wait for a retry or probe time either */
+    int64_t not_yet;   /* wall ms: this very time is still to be waited for,
+                          whatever the wall clock says by now; 0: none */
     bool ahead;        /* batches of the lane are in flight or taken: take those
                           to be sent when they have arrived */
     size_t most;       /* batches, up to BATCH_AHEAD; 0 is one */

@@ -16,7 +16,10 @@
  * longer than the longest wait there is. */
 static bool is_due(const struct turn_job *j, int64_t at)
 {
-    return at <= j->now || at > j->now + DAY_MS + DAY_MS / 8 || j->take->now;
+    if (j->take->now || (at != 0 && at == j->take->not_yet)) {
+        return j->take->now;
+    }
+    return at <= j->now || at > j->now + DAY_MS + DAY_MS / 8;
 }
 
 /* Older events have been waiting through an outage, which others may have had
