@@ -61,10 +61,21 @@ module.exports = [
     },
     {
         name: 'waits go by the wall clock',
-        edits: [['src/delivery/lane.c',
-            'int64_t mono = clock_mono_ms(clock);',
-            'int64_t mono = clock_wall_ms(clock);']],
+        edits: [['src/delivery/rest.c',
+            'int64_t mono = clock_mono_ms(r->clock);',
+            'int64_t mono = clock_wall_ms(r->clock);']],
         test: 'unit/flusher',
+    },
+    {
+        name: 'a wall clock set forward ends a wait',
+        edits: [['src/outbox/take.c', '(at != 0 && at == j->take->not_yet)',
+            'false']],
+        test: 'unit/flusher',
+    },
+    {
+        name: 'a pipe is read for a key',
+        edits: [['src/base/secret_file.c', '!S_ISREG(st.st_mode)', '0']],
+        test: 'places',
     },
     {
         name: 'Retry-After is not clamped',
@@ -133,9 +144,9 @@ module.exports = [
         name: 'the high-water mark of dropped ids is not kept',
         edits: [['src/outbox/statements.c',
             '[STATEMENT_RETAIN_NOTE] =\n' +
-            '        "UPDATE spool_store SET dropped_to = max(dropped_to, ?1)"',
+            '        "UPDATE spool_store SET dropped_to = max(dropped_to, ?1), "',
             '[STATEMENT_RETAIN_NOTE] =\n' +
-            '        "UPDATE spool_store SET dropped_to = max(dropped_to, ?1 - ?1)"']],
+            '        "UPDATE spool_store SET dropped_to = max(dropped_to, ?1 - ?1), "']],
         test: 'unit/retain',
     },
     {
