@@ -98,3 +98,8 @@ CROSS JOIN last
 LEFT JOIN tiles AS t ON t.destination = d.id
 LEFT JOIN holds AS h ON h.destination = d.id
 LEFT JOIN losses AS g ON g.destination = d.id;
+
+-- A replay may have a share of what is delivered instead of a rate.
+ALTER TABLE spool_replay ADD COLUMN share INTEGER NOT NULL DEFAULT 0; -- percent
+-- The last attempt before its last slice: what came after it counts.
+ALTER TABLE spool_replay ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;

@@ -9,14 +9,14 @@
 #include "outbox/tile.h"
 
 /* A slice is what the rate gives for the time since the last one, but for no
- * more than this, and never more events than that. */
+ * more than this, and never more events than that, whatever the share. */
 #define SLICE_MS     2000
 #define SLICE_EVENTS 5000
 
 /* A replay as it stands in the spool. */
 struct job {
     struct replay shown;
-    int64_t destination, cursor, stepped_at;
+    int64_t destination, cursor, stepped_at, attempt;
     char detail[200];
 };
 
@@ -25,7 +25,7 @@ struct replay_job {
     const struct destination *d;
     const int64_t *ids;
     size_t n;
-    int64_t rate;
+    const struct replay_terms *terms;
     const char *detail;
     int64_t id;
     struct replay *out;
@@ -57,9 +57,9 @@ static enum spool_status begin(struct db *db, void *arg,
 {
     struct replay_job *j = arg;
     int64_t now = outbox_now(j->box);
-    enum spool_status status =
-        db_run(db, err, STATEMENT_REPLAY_INSERT, "iitii", j->d->id, now,
-               j->detail, j->rate, (int64_t)j->n);
+    enum spool_status status = db_run(
+        db, err, STATEMENT_REPLAY_INSERT, "iitiii", j->d->id, now, j->detail,
+        j->terms->rate, (int64_t)j->n, (int64_t)j->terms->share);
     j->id = sqlite3_last_insert_rowid(db->handle);
     if (status == SPOOL_OK) {
         status = write_ranges(db, j, err);
@@ -72,7 +72,8 @@ static enum spool_status begin(struct db *db, void *arg,
 }
 
 enum spool_status replay_begin(struct outbox *box, const struct destination *d,
-                               const int64_t *ids, size_t n, int64_t rate,
+                               const int64_t *ids, size_t n,
+                               const struct replay_terms *terms,
                                const char *who_and_why, int64_t *id,
                                struct spool_error *err)
 {
@@ -80,7 +81,7 @@ enum spool_status replay_begin(struct outbox *box, const struct destination *d,
                            .d = d,
                            .ids = ids,
                            .n = n,
-                           .rate = rate,
+                           .terms = terms,
                            .detail = who_and_why};
     enum spool_status status = outbox_write(box, begin, &j, err);
     if (status == SPOOL_OK) {
@@ -102,13 +103,15 @@ static enum spool_status find_next(struct db *db, int64_t behind,
         *job = (struct job){
             .shown = {.id = sqlite3_column_int64(s, 0),
                       .at = sqlite3_column_int64(s, 2),
-                      .rate = sqlite3_column_int64(s, 4),
+                      .terms = {.rate = sqlite3_column_int64(s, 4),
+                                .share = sqlite3_column_int(s, 11)},
                       .events = sqlite3_column_int64(s, 5),
                       .done = sqlite3_column_int64(s, 6),
                       .changed = sqlite3_column_int64(s, 7)},
             .destination = sqlite3_column_int64(s, 1),
             .cursor = sqlite3_column_int64(s, 8),
             .stepped_at = sqlite3_column_int64(s, 9),
+            .attempt = sqlite3_column_int64(s, 12),
         };
         db_copy_text(s, 3, job->detail, sizeof job->detail);
         db_copy_text(s, 10, job->shown.destination,
@@ -274,21 +277,58 @@ static enum spool_status take_slice(struct db *db, struct replay_job *j,
                : status;
 }
 
+/* A share of what has been delivered since the last slice, unless the
+ * destination has time to spare. */
+static enum spool_status limit_to_share(struct db *db,
+                                        const struct destination *d,
+                                        const struct job *job, int64_t *most,
+                                        struct spool_error *err)
+{
+    int64_t last = 0, cursor = 0, delivered = 0;
+    enum spool_status status =
+        db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
+    if (status == SPOOL_OK) {
+        status =
+            db_number(db, err, 0, &cursor, STATEMENT_LANE_HINDMOST, "i", d->id);
+    }
+    if (status == SPOOL_OK && last - cursor >= d->batch_events) {
+        status = db_number(db, err, 0, &delivered, STATEMENT_REPLAY_DELIVERED,
+                           "ii", job->attempt, d->id);
+        int64_t share = delivered * job->shown.terms.share / 100;
+        *most = share < *most ? share : *most;
+    }
+    return status;
+}
+
+static enum spool_status slice_size(struct db *db, const struct destination *d,
+                                    const struct job *job, int64_t now,
+                                    int64_t *most, struct spool_error *err)
+{
+    int64_t passed = now - job->stepped_at;
+    passed = passed < 0 || passed > SLICE_MS ? SLICE_MS : passed;
+    *most = SLICE_EVENTS;
+    if (job->shown.terms.rate > 0) {
+        int64_t due = job->shown.terms.rate * passed / 1000;
+        *most = due < *most ? due : *most;
+    }
+    return job->shown.terms.share == 0 ? SPOOL_OK
+                                       : limit_to_share(db, d, job, most, err);
+}
+
 static enum spool_status step_one(struct db *db, struct replay_job *j,
                                   struct job *job, struct spool_error *err)
 {
     struct destination *d = calloc(1, sizeof *d);
     bool found = false, waits = false;
-    int64_t now = outbox_now(j->box);
-    int64_t passed = now - job->stepped_at;
-    passed = passed < 0 || passed > SLICE_MS ? SLICE_MS : passed;
-    int64_t most = job->shown.rate * passed / 1000;
-    most = most < SLICE_EVENTS ? most : SLICE_EVENTS;
+    int64_t now = outbox_now(j->box), most = 0;
     enum spool_status status =
         d == NULL ? failed(err, SPOOL_NO_MEMORY, "out of memory")
                   : destination_get(db, job->destination, &found, d, err);
     if (status == SPOOL_OK && found && d->state == DESTINATION_RUNNING) {
         status = still_waits(db, d, job, &waits, err);
+        if (status == SPOOL_OK && !waits) {
+            status = slice_size(db, d, job, now, &most, err);
+        }
         if (status == SPOOL_OK && (waits || most == 0)) {
             j->active = true;
         } else if (status == SPOOL_OK) {

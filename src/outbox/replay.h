@@ -6,11 +6,18 @@
 
 #include "outbox/destination.h"
 
+/* How fast; 0 is no such limit. */
+struct replay_terms {
+    int64_t rate; /* events a second */
+    int share;    /* percent, up to 99, of what is delivered, for as long as a
+                     batch or more of live events waits too */
+};
+
 struct replay {
     int64_t id;
     int64_t at; /* begun, wall ms */
     char destination[DESTINATION_NAME_SIZE];
-    int64_t rate;    /* events a second */
+    struct replay_terms terms;
     int64_t events;  /* selected */
     int64_t done;    /* of them, looked at */
     int64_t changed; /* of those, to be delivered again; the others were gone
@@ -19,7 +26,8 @@ struct replay {
 
 /* ids ascend and differ; n is at least 1. Audited. */
 enum spool_status replay_begin(struct outbox *box, const struct destination *d,
-                               const int64_t *ids, size_t n, int64_t rate,
+                               const int64_t *ids, size_t n,
+                               const struct replay_terms *terms,
                                const char *who_and_why, int64_t *id,
                                struct spool_error *err);
 

@@ -234,15 +234,22 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "SELECT cursor FROM spool_lane WHERE destination = ?1 AND lane = ?2",
     [STATEMENT_REPLAY_INSERT] =
         "INSERT INTO spool_replay (destination, at, detail, rate, events, "
-        "stepped_at) VALUES (?1, ?2, ?3, ?4, ?5, ?2 - 1000)",
+        "stepped_at, share, attempt) VALUES (?1, ?2, ?3, ?4, ?5, ?2 - 1000, "
+        "?6, (SELECT coalesce(max(id), 0) FROM spool_attempt))",
     [STATEMENT_REPLAY_NEXT] =
         "SELECT r.id, r.destination, r.at, r.detail, r.rate, r.events, r.done, "
-        "r.changed, r.cursor, r.stepped_at, d.name FROM spool_replay AS r "
+        "r.changed, r.cursor, r.stepped_at, d.name, r.share, r.attempt "
+        "FROM spool_replay AS r "
         "JOIN spool_destination AS d ON d.id = r.destination "
         "WHERE r.id > ?1 ORDER BY r.id LIMIT 1",
     [STATEMENT_REPLAY_STEP] =
         "UPDATE spool_replay SET done = ?2, changed = ?3, cursor = ?4, "
-        "stepped_at = ?5 WHERE id = ?1",
+        "stepped_at = ?5, "
+        "attempt = (SELECT coalesce(max(id), 0) FROM spool_attempt) "
+        "WHERE id = ?1",
+    [STATEMENT_REPLAY_DELIVERED] =
+        "SELECT coalesce(sum(events), 0) FROM spool_attempt "
+        "WHERE id > ?1 AND destination = ?2 AND verdict = 'delivered'",
     [STATEMENT_REPLAY_DELETE] = "DELETE FROM spool_replay WHERE id = ?1",
     [STATEMENT_REPLAY_DELETE_RANGES] =
         "DELETE FROM spool_replay_range WHERE replay = ?1",
@@ -258,6 +265,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "(SELECT id FROM spool_replay WHERE destination = ?1)",
     [STATEMENT_DESTINATION_DELETE_REPLAYS] =
         "DELETE FROM spool_replay WHERE destination = ?1",
+    [STATEMENT_LANE_HINDMOST] =
+        "SELECT min(cursor) FROM spool_lane WHERE destination = ?1",
     [STATEMENT_LANE_FURTHEST] =
         "SELECT max(cursor) FROM spool_lane WHERE destination = ?1",
     [STATEMENT_SUM_DELIVERED] =

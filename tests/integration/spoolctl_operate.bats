@@ -217,6 +217,14 @@ states() {
     [[ "$output" == *"stopped after 0 of 5 events"* ]]
     run ctl replay --stop 1
     [ "$status" -eq 3 ]
+    run ctl replay 1 --share 100 --yes
+    [ "$status" -eq 2 ]
+    run ctl replay 1 --share 20 --rate 50 --yes
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"replay 2 of shop begins, 50 events a second, 20 % of"* ]]
+    run --separate-stderr ctl --json replay --list
+    [ "$(json '[.rate, .share] | join(" ")')" = "50 20" ]
+    ctl -q replay --stop 2
     ctl -q replay 1 2 3 --rate 1000 --yes
     ctl -q flush --timeout 20s
     [ "$(jq -r 'select(.taken) | .events[]' log | wc -l)" -eq 8 ]

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@
 #include "outbox/replay.h"
 #include "support/box.h"
 
-static int64_t begin(struct fixture *f, int64_t lo, int64_t hi, int64_t rate)
+static int64_t begin_on(struct fixture *f, int64_t lo, int64_t hi,
+                        struct replay_terms terms)
 {
     struct spool_error err = {0};
     int64_t ids[200], id = 0;
@@ -18,11 +20,16 @@ static int64_t begin(struct fixture *f, int64_t lo, int64_t hi, int64_t rate)
     for (int64_t i = lo; i <= hi; i++) {
         ids[n++] = i;
     }
-    if (replay_begin(f->box, &f->d, ids, n, rate, "test", &id, &err) !=
+    if (replay_begin(f->box, &f->d, ids, n, &terms, "test", &id, &err) !=
         SPOOL_OK) {
         fail_msg("%s", err.message);
     }
     return id;
+}
+
+static int64_t begin(struct fixture *f, int64_t lo, int64_t hi, int64_t rate)
+{
+    return begin_on(f, lo, hi, (struct replay_terms){.rate = rate});
 }
 
 static bool step(struct fixture *f)
@@ -35,35 +42,44 @@ static bool step(struct fixture *f)
     return active;
 }
 
-/* Delivers all that waits; the ids in the order they left, a letter an event:
- * 'a' is the first. */
-static void deliver(struct fixture *f, char *order)
+/* Delivers up to most batches of what waits, and says how many events; their
+ * ids in order, a letter an event ('a' is the first), unless order is NULL. */
+static size_t deliver_most(struct fixture *f, char *order, size_t most)
 {
     struct turn turn;
-    size_t n = strlen(order);
+    size_t n = order != NULL ? strlen(order) : 0, events = 0;
     struct spool_error err = {0};
     struct take_options take = {0};
     assert_int_equal(batch_turn(f->box, f->d.id, 0,
                                 &(struct order){.take = &take}, &turn, &err),
                      SPOOL_OK);
-    while (turn.taken == TAKEN_BATCH) {
+    for (size_t batches = 1; turn.taken == TAKEN_BATCH; batches++) {
         const struct batch *b = &turn.batches[0];
-        for (size_t i = 0; i < b->n; i++) {
+        for (size_t i = 0; order != NULL && i < b->n; i++) {
             order[n++] = (char)('a' + b->events[i].id - 1);
             order[n] = '\0';
         }
+        events += b->n;
         struct batch done = turn.batches[0];
         struct settlement s = {
             .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
         struct done landed = {.batch = &done, .s = &s};
+        turn.taken = TAKEN_NOTHING;
         assert_int_equal(
-            batch_turn(
-                f->box, f->d.id, 0,
-                &(struct order){.done = &landed, .done_n = 1, .take = &take},
-                &turn, &err),
+            batch_turn(f->box, f->d.id, 0,
+                       &(struct order){.done = &landed,
+                                       .done_n = 1,
+                                       .take = batches < most ? &take : NULL},
+                       &turn, &err),
             SPOOL_OK);
         batch_finish(&done);
     }
+    return events;
+}
+
+static void deliver(struct fixture *f, char *order)
+{
+    (void)deliver_most(f, order, SIZE_MAX);
 }
 
 static int64_t waiting(struct fixture *f)
@@ -120,6 +136,50 @@ static void a_rate_is_kept_by_the_clock(void **state)
     f->now -= 1000000;
     (void)step(f);
     assert_in_range(waiting(f), 0, 4);
+    fixture_verify(f);
+}
+
+/* In events that wait, beside the live ones. */
+static int64_t slice(struct fixture *f)
+{
+    int64_t before = waiting(f);
+    f->now += 1000;
+    (void)step(f);
+    return waiting(f) - before;
+}
+
+static void a_share_is_of_what_is_delivered_while_live_events_wait(void **state)
+{
+    struct fixture *f = *state;
+    fixture_put(f, 100);
+    deliver(f, NULL);
+    (void)begin_on(f, 1, 100, (struct replay_terms){.share = 20});
+    fixture_put(f, 200);
+    assert_int_equal(slice(f), 0); /* nothing was delivered since */
+    assert_int_equal(deliver_most(f, NULL, 10), 40);
+    assert_int_equal(slice(f), 8);
+    assert_int_equal(slice(f), 0); /* the last ones have not left */
+    size_t n = deliver_most(f, NULL, 12);
+    assert_in_range(n, 40, 48);
+    assert_int_equal(slice(f), n / 5);
+    deliver(f, NULL);
+    assert_int_equal(slice(f), 100 - 8 - n / 5); /* none has to wait for it */
+    deliver(f, NULL);
+    assert_false(step(f));
+    fixture_verify(f);
+}
+
+static void a_share_and_a_rate_hold_both(void **state)
+{
+    struct fixture *f = *state;
+    fixture_put(f, 100);
+    deliver(f, NULL);
+    (void)begin_on(f, 1, 100, (struct replay_terms){.share = 50, .rate = 10});
+    fixture_put(f, 100);
+    (void)deliver_most(f, NULL, 2);
+    assert_int_equal(slice(f), 4);
+    deliver(f, NULL);
+    assert_int_equal(slice(f), 10);
     fixture_verify(f);
 }
 
@@ -202,6 +262,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FACT(a_slice_at_a_time_beside_live_events),
         FACT(a_rate_is_kept_by_the_clock),
+        FACT(a_share_is_of_what_is_delivered_while_live_events_wait),
+        FACT(a_share_and_a_rate_hold_both),
         FACT(a_stop_leaves_the_rest_as_it_is),
         FACT(nothing_moves_at_a_destination_that_is_paused),
         FACT(it_goes_on_after_the_spool_was_closed),

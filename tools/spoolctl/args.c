@@ -91,6 +91,8 @@ const struct option_rule option_rules[OPTIONS] = {
                        "with this in the reason or code of its last answer"},
     [OPTION_RELAXED] = {"relaxed", NULL,
                         "also take what the official clients really send"},
+    [OPTION_SHARE] = {"share", "PERCENT",
+                      "of what is delivered, while live events wait as well"},
     [OPTION_REVERSE] = {"reverse", NULL,
                         "also list the purchases that the file does not name"},
     [OPTION_SESSION] = {"session", "S", "of this sessionId"},

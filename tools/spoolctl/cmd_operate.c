@@ -168,10 +168,22 @@ static void add_up(struct operation *sum, const struct operation *one)
     sum->skipped_gone += one->skipped_gone;
 }
 
-/* The flusher replays them, so many a second. */
-static enum ending begin_replays(struct operate *o, int64_t rate)
+static void describe_terms(const struct replay_terms *t, char *out, size_t size)
 {
-    char words[200];
+    int n = t->rate > 0 ? snprintf(out, size, ", %lld events a second",
+                                   (long long)t->rate)
+                        : 0;
+    if (t->share > 0) {
+        (void)snprintf(out + n, size - (size_t)n,
+                       ", %d %% of what is delivered", t->share);
+    }
+}
+
+/* The flusher replays them, by and by. */
+static enum ending begin_replays(struct operate *o,
+                                 const struct replay_terms *terms)
+{
+    char words[200], how[96] = "";
     struct spool_error err;
     selection_words(o->ctl, words, sizeof words);
     for (size_t i = 0; i < o->n; i++) {
@@ -180,15 +192,16 @@ static enum ending begin_replays(struct operate *o, int64_t rate)
         if (s->picked.n == 0) {
             continue;
         }
-        if (replay_begin(o->ctl->box, s->d, s->picked.ids, s->picked.n, rate,
+        if (replay_begin(o->ctl->box, s->d, s->picked.ids, s->picked.n, terms,
                          words, &id, &err) != SPOOL_OK) {
             return ctl_failed(&err);
         }
         o->begun = true;
+        describe_terms(terms, how, sizeof how);
         ctl_say(o->ctl,
-                "replay %lld of %s begins, %lld events a second; "
-                "spoolctl replay --list tells how far it is",
-                (long long)id, s->d->name, (long long)rate);
+                "replay %lld of %s begins%s; spoolctl replay --list tells how "
+                "far it is",
+                (long long)id, s->d->name, how);
     }
     return DONE;
 }
@@ -279,8 +292,13 @@ static enum ending run(struct operate *o)
         return ending;
     }
     bool dry = ctl_has(o->ctl, OPTION_DRY_RUN);
-    int64_t rate = 0;
-    ending = ctl_number(o->ctl, OPTION_RATE, 1, 1000000, &rate);
+    struct replay_terms terms = {0};
+    int64_t share = 0;
+    ending = ctl_number(o->ctl, OPTION_RATE, 1, 1000000, &terms.rate);
+    if (ending == DONE) {
+        ending = ctl_number(o->ctl, OPTION_SHARE, 1, 99, &share);
+        terms.share = (int)share;
+    }
     if (ending != DONE) {
         return ending;
     }
@@ -296,8 +314,9 @@ static enum ending run(struct operate *o)
         if (ending != DONE) {
             return ending;
         }
-        ending = rate > 0 ? begin_replays(o, rate) : act(o);
-        ending = ending == DONE && rate == 0 ? report(o) : ending;
+        bool by_and_by = terms.rate > 0 || terms.share > 0;
+        ending = by_and_by ? begin_replays(o, &terms) : act(o);
+        ending = ending == DONE && !by_and_by ? report(o) : ending;
     }
     if (o->ctl->json) {
         print_json(o, dry);

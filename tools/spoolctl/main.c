@@ -51,8 +51,8 @@ static const enum option_id reconcile_options[] = {
 static const enum option_id operate_options[] = {
     FILTERS, OPTION_ALL, OPTION_DRY_RUN, OPTION_YES, OPTIONS};
 static const enum option_id replay_options[] = {
-    FILTERS,     OPTION_ALL,  OPTION_DRY_RUN, OPTION_YES,
-    OPTION_RATE, OPTION_LIST, OPTION_STOP,    OPTIONS};
+    FILTERS,      OPTION_ALL,  OPTION_DRY_RUN, OPTION_YES, OPTION_RATE,
+    OPTION_SHARE, OPTION_LIST, OPTION_STOP,    OPTIONS};
 static const enum option_id recover_options[] = {OPTION_DRY_RUN, OPTION_YES,
                                                  OPTIONS};
 static const enum option_id gate_options[] = {OPTION_MAX_AGE, OPTIONS};

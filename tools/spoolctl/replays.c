@@ -17,7 +17,8 @@ static void print_one(const struct replay *r)
     json_add_number(o, "id", r->id);
     json_add_text(o, "destination", r->destination);
     json_add_time(o, "at_ms", r->at);
-    json_add_number(o, "rate", r->rate);
+    json_add_number(o, "rate", r->terms.rate);
+    json_add_number(o, "share", r->terms.share);
     json_add_number(o, "events", r->events);
     json_add_number(o, "done", r->done);
     json_add_number(o, "changed", r->changed);
@@ -27,19 +28,28 @@ static void print_one(const struct replay *r)
 static void print_table(const struct replay *all, size_t n)
 {
     static const struct table_column columns[] = {
-        {"REPLAY", RIGHT, 0}, {"DESTINATION", LEFT, 0}, {"RATE", RIGHT, 0},
-        {"EVENTS", RIGHT, 0}, {"DONE", RIGHT, 0},       {"CHANGED", RIGHT, 0},
+        {"REPLAY", RIGHT, 0},  {"DESTINATION", LEFT, 0}, {"RATE", RIGHT, 0},
+        {"SHARE", RIGHT, 0},   {"EVENTS", RIGHT, 0},     {"DONE", RIGHT, 0},
+        {"CHANGED", RIGHT, 0},
     };
     struct table *t = table_create(columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < n; i++) {
         const struct replay *r = &all[i];
-        char id[24], rate[24], events[24], done[24], changed[24];
+        char id[24], rate[32] = "-", share[16] = "-", events[24], done[24],
+                     changed[24];
         (void)snprintf(id, sizeof id, "%lld", (long long)r->id);
-        (void)snprintf(rate, sizeof rate, "%lld/s", (long long)r->rate);
+        if (r->terms.rate > 0) {
+            (void)snprintf(rate, sizeof rate, "%lld/s",
+                           (long long)r->terms.rate);
+        }
+        if (r->terms.share > 0) {
+            (void)snprintf(share, sizeof share, "%d%%", r->terms.share);
+        }
         (void)snprintf(events, sizeof events, "%lld", (long long)r->events);
         (void)snprintf(done, sizeof done, "%lld", (long long)r->done);
         (void)snprintf(changed, sizeof changed, "%lld", (long long)r->changed);
-        const char *cells[] = {id, r->destination, rate, events, done, changed};
+        const char *cells[] = {id,     r->destination, rate,   share,
+                               events, done,           changed};
         table_add(t, cells, PLAIN);
     }
     table_finish(t);
