@@ -31,6 +31,7 @@ struct outbox {
     int (*class_of)(const char *body, size_t len);
     struct shed_round shed[OUTBOX_CLASSES]; /* jobs' own */
     int64_t retained_to; /* retention has looked up to this id; jobs' own */
+    bool retained_any;   /* rows went since its last round ended; likewise */
     pthread_mutex_t read_lock; /* over reader */
     struct db reader;
     struct rng rng;

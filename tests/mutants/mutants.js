@@ -205,4 +205,25 @@ module.exports = [
             '    }\n', '']],
         test: 'crash/sqlite',
     },
+    {
+        name: 'what is in flight gives way at a limit',
+        edits: [['src/outbox/shed.c', ': MET_OPEN;', ': MET_SETTLED;']],
+        test: 'unit/shed',
+    },
+    {
+        name: 'what gave way is sent by who had read it ahead',
+        edits: [['src/outbox/take.c', ' || p->shed != d->shed', '']],
+        test: 'unit/shed',
+    },
+    {
+        name: 'the id of what gave way is given out again',
+        edits: [['src/outbox/shed.c', 'from, last - 1, &to', 'from, last, &to']],
+        test: 'unit/shed',
+    },
+    {
+        name: 'retention deletes as much as there is',
+        edits: [['src/outbox/retain.c', '#define STEP_EVENTS 250',
+            '#define STEP_EVENTS 250000']],
+        test: 'crash/retention',
+    },
 ];
