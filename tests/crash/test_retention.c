@@ -91,7 +91,7 @@ static void put(struct drained *d)
     }
 }
 
-/* All but a few, which are refused down to the last one. */
+/* All but the first ten, which are refused one by one. */
 static void drain(struct drained *d)
 {
     static const struct take_options take = {0};
@@ -101,8 +101,7 @@ static void drain(struct drained *d)
     must(batch_turn(d->f->box, d->f->d.id, 0, &order, &turn, &err), &err);
     while (turn.taken == TAKEN_BATCH) {
         struct batch b = turn.batches[0];
-        bool refused =
-            d->dead < 10 && (b.n < BATCH || rng_upto(&d->rng, 19) == 0);
+        bool refused = d->dead < 10 && (b.n < BATCH || b.lo == 1);
         struct settlement s = {.outcome = refused ? OUTCOME_REFUSED
                                                   : OUTCOME_DELIVERED,
                                .sent_at = d->f->now,
