@@ -80,6 +80,15 @@ static enum spool_status status_of(int code)
     }
 }
 
+static enum spool_status read_only(const struct db *db, struct spool_error *err,
+                                   const char *what)
+{
+    return failed(err, SPOOL_IO,
+                  "%s %s: it or its file system is read-only; make it "
+                  "writable and open the spool again",
+                  what, db->path);
+}
+
 enum spool_status db_failed(struct db *db, struct spool_error *err,
                             const char *what)
 {
@@ -88,10 +97,7 @@ enum spool_status db_failed(struct db *db, struct spool_error *err,
         is_full(db->handle, code) ? SPOOL_FULL : status_of(code);
     if ((code & 0xFF) == SQLITE_READONLY ||
         (status == SPOOL_IO && sqlite3_system_errno(db->handle) == EROFS)) {
-        return failed(err, SPOOL_IO,
-                      "%s %s: it or its file system is read-only; make it "
-                      "writable and open the spool again",
-                      what, db->path);
+        return read_only(db, err, what);
     }
     switch (status) {
     case SPOOL_BUSY:
@@ -125,29 +131,51 @@ enum spool_status db_exec(struct db *db, const char *sql,
     return SPOOL_OK;
 }
 
-static enum spool_status pragma_is(struct db *db, const char *pragma,
-                                   const char *want, struct spool_error *err)
+static enum spool_status pragma_get(struct db *db, const char *pragma,
+                                    char got[32], struct spool_error *err)
 {
     sqlite3_stmt *s = NULL;
     char sql[64];
-    char got[32] = "";
+    got[0] = '\0';
     (void)snprintf(sql, sizeof sql, "PRAGMA %s", pragma);
     int rc = sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL);
     if (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
-        db_copy_text(s, 0, got, sizeof got);
+        db_copy_text(s, 0, got, 32);
     }
     rc = sqlite3_finalize(s);
-    if (rc != SQLITE_OK) {
-        return db_failed(db, err, "cannot configure");
-    }
-    if (strcmp(got, want) != 0) {
+    return rc == SQLITE_OK ? SPOOL_OK : db_failed(db, err, "cannot configure");
+}
+
+static enum spool_status pragma_is(struct db *db, const char *pragma,
+                                   const char *want, struct spool_error *err)
+{
+    char got[32];
+    enum spool_status status = pragma_get(db, pragma, got, err);
+    if (status == SPOOL_OK && strcmp(got, want) != 0) {
         return failed(err, SPOOL_IO,
                       "cannot use %s: SQLite answers %s = %s where the spool "
                       "needs %s; is the file on a network or read-only file "
                       "system?",
                       db->path, pragma, got, want);
     }
-    return SPOOL_OK;
+    return status;
+}
+
+/* Both take effect on an empty file only. A drained spool can shrink; and a
+ * page holds some twenty events, which are written and read in half as many
+ * calls as with SQLite's 4096. Where it is so already nothing is said: SQLite
+ * would commit it once more, at every opening. */
+static enum spool_status shape(struct db *db, struct spool_error *err)
+{
+    char got[32];
+    enum spool_status status = pragma_get(db, "auto_vacuum", got, err);
+    if (status == SPOOL_OK && strcmp(got, "2") != 0) {
+        return db_exec(db,
+                       "PRAGMA page_size = 8192;"
+                       "PRAGMA auto_vacuum = INCREMENTAL",
+                       err);
+    }
+    return status;
 }
 
 enum spool_status db_open(struct db *db, const char *path,
@@ -169,17 +197,14 @@ enum spool_status db_open(struct db *db, const char *path,
                             (int *)NULL);
     /* Before the first pragma that would change a file that is not ours. */
     enum spool_status status = migrate_check(db, err);
+    if (status == SPOOL_OK && sqlite3_db_readonly(db->handle, "main") == 1) {
+        status = read_only(db, err, "cannot use"); /* opened, all the same */
+    }
     if (status == SPOOL_OK) {
         status = db_exec(db, pragmas, err);
     }
     if (status == SPOOL_OK) {
-        /* Both take effect on an empty file only. A drained spool can shrink;
-         * and a page holds some twenty events, which are written and read in
-         * half as many calls as with SQLite's 4096. */
-        status = db_exec(db,
-                         "PRAGMA page_size = 8192;"
-                         "PRAGMA auto_vacuum = INCREMENTAL",
-                         err);
+        status = shape(db, err);
     }
     if (status == SPOOL_OK) {
         status = pragma_is(db, "journal_mode = WAL", "wal", err);
