@@ -20,7 +20,7 @@ static const char pragmas[] =
     "PRAGMA synchronous = FULL;"
     /* A checkpoint that races with a writer which restarts the WAL loses
      * commits (SQLite before 3.51.3): ours are made under the write lock, by
-     * writer.c alone. */
+     * checkpoint.c alone. */
     "PRAGMA wal_autocheckpoint = 0;"
     /* Frames spilled and rewritten before a rollback stay without a valid
      * checksum (SQLite before 3.50.2), and recovery stops there. */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "outbox/checkpoint.h"
 #include "outbox/keep.h"
 #include "outbox/store.h"
 
@@ -246,6 +247,9 @@ enum spool_status guard_open(struct outbox *box, struct spool_error *err)
     struct look l = {.box = box};
     char name[PATH_MAX + 8];
     enum spool_status status = open_mark(&l, name, err);
+    if (status == SPOOL_OK && l.mark.left_open) {
+        status = checkpoint_mend(&box->writer, err);
+    }
     if (status == SPOOL_OK) {
         status = outbox_read(box, read_store, &l, err);
     }
@@ -262,6 +266,9 @@ enum spool_status guard_open(struct outbox *box, struct spool_error *err)
         int64_t last = l.last > l.mark.last ? l.last : l.mark.last;
         status = mark_rebuild(&box->writer.mark, name, box->store_id, last,
                               l.epoch, err);
+    }
+    if (status == SPOOL_OK && l.mark.left_open) {
+        mark_mended(&box->writer.mark);
     }
     if (status == SPOOL_OK) {
         tell(&l, first);

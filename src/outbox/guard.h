@@ -1,10 +1,12 @@
 /* The guard: compares the outbox with what is known of it from outside, each
- * time it is opened. Four things are noticed:
+ * time it is opened. Five things are noticed:
  *
  *   damage      the log ends before the mark, in this epoch: commits are gone
  *   an old copy the store's epoch is below the mark's: a backup was restored
  *   a copy      the file is not the one that the store says it is
  *   a mark that is missing, torn or another store's: it is made again
+ *   a writer that did not end well: what it left is put in order
+ * (checkpoint_mend)
  *
  * Lost events are written down before anything else is (spool_lost, the audit
  * log), and their ids are not given out again. */

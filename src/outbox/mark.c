@@ -25,8 +25,8 @@ struct slot {
     char magic[8];
     char store_id[40];
     int64_t last, epoch;
-    uint32_t zero;
-    uint32_t crc; /* over what stands before it */
+    uint32_t ended; /* well, in this run of the machine; 0: it has not */
+    uint32_t crc;   /* over what stands before it */
     char rest[SLOT_BYTES - 72];
 };
 static_assert(sizeof(struct slot) == SLOT_BYTES, "a slot is a sector");
@@ -40,6 +40,12 @@ static bool slot_is_whole(const struct slot *s)
            memchr(s->store_id, '\0', sizeof s->store_id) != NULL;
 }
 
+static void slot_seal(struct slot *s, uint32_t ended)
+{
+    s->ended = ended;
+    s->crc = crc32c(0, s, offsetof(struct slot, crc));
+}
+
 static void slot_fill(struct slot *s, const struct watermark *m)
 {
     memset(s, 0, sizeof *s);
@@ -47,7 +53,19 @@ static void slot_fill(struct slot *s, const struct watermark *m)
     memcpy(s->store_id, m->store_id, sizeof m->store_id);
     s->last = m->last;
     s->epoch = m->epoch;
-    s->crc = crc32c(0, s, offsetof(struct slot, crc));
+}
+
+/* A number for this run of the machine; 0: it has none, and nothing that was
+ * written before is known to be on disk. */
+static uint32_t this_run(void)
+{
+    char id[64];
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, id, sizeof id);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return n > 0 ? crc32c(0, id, (size_t)n) | 1 : 0;
 }
 
 static void take_in(const struct slot *s, const char *store_id,
@@ -64,26 +82,60 @@ static void take_in(const struct slot *s, const char *store_id,
     state->epoch = s->epoch > state->epoch ? s->epoch : state->epoch;
 }
 
+static void take_in_any(const struct slot *s, bool complete,
+                        const char *store_id, struct mark_state *state)
+{
+    if (complete && slot_is_whole(s)) {
+        take_in(s, store_id, state);
+    } else if (state->found == MARK_MISSING) {
+        state->found = MARK_TORN;
+    }
+}
+
+static struct flock pair_lock(int pair, short type)
+{
+    return (struct flock){.l_type = type,
+                          .l_whence = SEEK_SET,
+                          .l_start = (off_t)pair * PAIR_BYTES,
+                          .l_len = PAIR_BYTES};
+}
+
+static bool is_at_work(const struct watermark *m, int pair)
+{
+    struct flock lock = pair_lock(pair, F_WRLCK);
+    return fcntl(m->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+static bool pair_ended(const struct slot slots[2], uint32_t run)
+{
+    return run != 0 && slot_is_whole(&slots[0]) && slot_is_whole(&slots[1]) &&
+           slots[0].ended == run && slots[1].ended == run;
+}
+
 static enum spool_status read_slots(const struct watermark *m, const char *path,
                                     struct mark_state *state,
                                     struct spool_error *err)
 {
+    uint32_t run = this_run();
     *state = (struct mark_state){.found = MARK_MISSING};
-    for (off_t at = 0; at < (off_t)PAIRS_MAX * PAIR_BYTES; at += SLOT_BYTES) {
-        struct slot s;
-        ssize_t n = pread(m->fd, &s, sizeof s, at);
+    for (int pair = 0; pair < PAIRS_MAX; pair++) {
+        struct slot slots[2];
+        memset(slots, 0, sizeof slots);
+        ssize_t n = pread(m->fd, slots, sizeof slots, (off_t)pair * PAIR_BYTES);
         if (n < 0) {
             return failed_errno(err, "cannot read %s", path);
         }
         if (n == 0) {
             break;
         }
-        if (n == (ssize_t)sizeof s && slot_is_whole(&s)) {
-            take_in(&s, m->store_id, state);
-        } else if (state->found == MARK_MISSING) {
-            state->found = MARK_TORN;
+        take_in_any(&slots[0], n >= SLOT_BYTES, m->store_id, state);
+        if (n > SLOT_BYTES) {
+            take_in_any(&slots[1], n == PAIR_BYTES, m->store_id, state);
         }
+        state->left_open = state->left_open ||
+                           (!pair_ended(slots, run) && !is_at_work(m, pair));
     }
+    state->left_open = state->left_open || state->found != MARK_FOUND;
     return SPOOL_OK;
 }
 
@@ -147,10 +199,7 @@ static void inherit(struct watermark *m)
 static bool take_pair(struct watermark *m)
 {
     for (int i = 0; m->pair < 0 && i < PAIRS_MAX; i++) {
-        struct flock lock = {.l_type = F_WRLCK,
-                             .l_whence = SEEK_SET,
-                             .l_start = (off_t)i * PAIR_BYTES,
-                             .l_len = PAIR_BYTES};
+        struct flock lock = pair_lock(i, F_WRLCK);
         if (fcntl(m->fd, F_OFD_SETLK, &lock) == 0) {
             m->pair = i;
             inherit(m);
@@ -165,11 +214,59 @@ static bool write_slot(struct watermark *m)
 {
     struct slot s;
     slot_fill(&s, m);
+    slot_seal(&s, m->ended);
     if (pwrite(m->fd, &s, sizeof s, slot_at(m)) != (ssize_t)sizeof s) {
         return false;
     }
     m->second = !m->second;
     return true;
+}
+
+void mark_begin(struct watermark *m)
+{
+    if (m->open && !m->begun && take_pair(m)) {
+        m->begun = write_slot(m) && write_slot(m);
+    }
+}
+
+void mark_end(struct watermark *m)
+{
+    if (m->open && m->begun) {
+        m->ended = this_run();
+        m->begun = !write_slot(m) || !write_slot(m);
+    }
+}
+
+static void end_slots(const struct watermark *m, int pair, uint32_t run)
+{
+    struct slot s;
+    off_t at = (off_t)pair * PAIR_BYTES;
+    for (int i = 0; i < 2; i++, at += SLOT_BYTES) {
+        if (pread(m->fd, &s, sizeof s, at) != (ssize_t)sizeof s ||
+            !slot_is_whole(&s)) {
+            slot_fill(&s, m);
+        }
+        slot_seal(&s, run);
+        (void)!pwrite(m->fd, &s, sizeof s, at);
+    }
+}
+
+void mark_mended(struct watermark *m)
+{
+    struct stat st;
+    uint32_t run = this_run();
+    if (!m->open || fstat(m->fd, &st) != 0) {
+        return;
+    }
+    for (int i = 0; i < PAIRS_MAX && (off_t)i * PAIR_BYTES < st.st_size; i++) {
+        struct flock lock = pair_lock(i, F_WRLCK);
+        if (i == m->pair || fcntl(m->fd, F_OFD_SETLK, &lock) != 0) {
+            continue; /* its writer is at work */
+        }
+        end_slots(m, i, run);
+        lock.l_type = F_UNLCK;
+        (void)fcntl(m->fd, F_OFD_SETLK, &lock);
+    }
 }
 
 void mark_note(struct watermark *m, int64_t last, int64_t epoch)
@@ -194,8 +291,8 @@ enum spool_status mark_rebuild(struct watermark *m, const char *path,
     m->last = last;
     m->epoch = epoch;
     /* Slots of writers that are at work are left: they say no more than is. */
-    if (!take_pair(m) || !write_slot(m) || !write_slot(m) ||
-        fdatasync(m->fd) != 0) {
+    m->begun = take_pair(m) && write_slot(m) && write_slot(m);
+    if (!m->begun || fdatasync(m->fd) != 0) {
         return failed_errno(err, "cannot write %s", path);
     }
     return SPOOL_OK;

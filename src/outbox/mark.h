@@ -9,7 +9,12 @@
  * A slot is a sector with a checksum. Every writer has a pair of them for as
  * long as it lives, by a kernel lock, and writes them in turn, so that a torn
  * write leaves the one before. The mark is the greatest of all slots: nobody
- * waits for anybody, and none can be set back by one who comes late. */
+ * waits for anybody, and none can be set back by one who comes late.
+ *
+ * A writer that ends well says so in both of its slots: whatever it committed
+ * is on disk, as long as the machine is not started anew. Of one that was
+ * killed, or whose disk failed, or who wrote before the power went out, nobody
+ * knows; its slots tell that by saying nothing. */
 #ifndef OUTBOX_MARK_H
 #define OUTBOX_MARK_H
 
@@ -25,6 +30,8 @@ struct watermark {
     int fd;
     int pair; /* whose slots are ours; -1: none yet */
     bool second;
+    bool begun;     /* our slots say that we are at work */
+    uint32_t ended; /* what they say of that */
     char store_id[UUID_SIZE];
     int64_t last, epoch; /* as we wrote them last */
 };
@@ -39,6 +46,9 @@ enum mark_found {
 struct mark_state {
     enum mark_found found;
     int64_t last, epoch; /* 0 unless found */
+    /* A writer that is gone did not say that it ended well, in this run of the
+     * machine; or there is no mark to say so. */
+    bool left_open;
 };
 
 /* Opens path, made with exactly this mode if it is missing, and reads it as the
@@ -47,6 +57,15 @@ enum spool_status mark_open(struct watermark *m, const char *path, mode_t mode,
                             const char *store_id, struct mark_state *state,
                             struct spool_error *err);
 void mark_close(struct watermark *m); /* safe twice and on a zeroed one */
+
+/* To be called before each commit: says that a writer is at work. */
+void mark_begin(struct watermark *m);
+
+/* The writer ends well; it writes nothing more. */
+void mark_end(struct watermark *m);
+
+/* What writers who are gone have left is on disk for certain by now. */
+void mark_mended(struct watermark *m);
 
 /* Says that ids up to last were accepted, and the epoch; whatever is not above
  * what was said before is left as it is. A write that fails is made up for by

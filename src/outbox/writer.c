@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "outbox/checkpoint.h"
 #include "outbox/shm.h"
 
 /* Four megabytes. A checkpoint costs the writers 7 ms at this size and 26 ms at
@@ -60,37 +61,15 @@ void writer_close(struct writer *w)
     if (w->db.handle == NULL) {
         return;
     }
+    if (w->ended == SPOOL_OK) {
+        mark_end(&w->mark);
+    }
     db_close(&w->checkpoint);
     db_close(&w->db);
     mark_close(&w->mark);
     site_close(&w->site);
     ballast_finish(&w->ballast);
     (void)pthread_mutex_destroy(&w->lock);
-}
-
-/* SQLite before 3.51.3 loses commits when a checkpoint runs beside a writer
- * that restarts the WAL. So nobody may write meanwhile: one connection holds
- * the write lock and writes nothing, the other one checkpoints. PASSIVE is the
- * mode that does not ask for the write lock itself. A failure is no loss: the
- * WAL stays and the next commit tries again. Most who open a spool never come
- * to it, so the second connection is made when it is needed. */
-static void checkpoint_locked(struct writer *w)
-{
-    if (w->checkpoint.handle == NULL &&
-        db_open(&w->checkpoint, w->db.path, NULL) != SPOOL_OK) {
-        return;
-    }
-    /* What was opened by name just now must be the file that is locked. */
-    if (site_check(&w->site, w->db.path, NULL) != SPOOL_OK) {
-        return;
-    }
-    if (db_begin(&w->db, NULL) != SPOOL_OK) {
-        return;
-    }
-    (void)sqlite3_wal_checkpoint_v2(w->checkpoint.handle, "main",
-                                    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    db_rollback(&w->db);
-    w->db.wal_frames = 0;
 }
 
 static void fail_all(struct write_job *jobs, const struct spool_error *why)
@@ -172,6 +151,7 @@ static void lead(struct writer *w, struct write_job *jobs)
         status = db_begin(&w->db, &why);
     }
     if (status == SPOOL_OK) {
+        mark_begin(&w->mark);
         w->free_bytes = ballast_free_bytes(&w->ballast);
         status = run_jobs(&w->db, jobs, &why);
         if (status == SPOOL_OK) {
@@ -237,7 +217,7 @@ static void make_room(struct writer *w, const struct write_job *jobs)
         ballast_give_up(&w->ballast);
     }
     if (records || (full && w->db.wal_frames > 0)) {
-        checkpoint_locked(w);
+        checkpoint_try(w);
     }
 }
 
@@ -309,6 +289,9 @@ static void lead_once(struct writer *w)
     lead(w, jobs);
     if (w->ended == SPOOL_OK) {
         make_room(w, jobs);
+    } else if (w->ended == SPOOL_UNKNOWN) {
+        (void)checkpoint_overwrite(
+            w, NULL); /* nobody is to take it for a commit */
     }
     /* Those who waited have their answer before the file is tidied. */
     release(jobs);
@@ -316,7 +299,7 @@ static void lead_once(struct writer *w)
          w->db.wants_checkpoint) &&
         w->ended == SPOOL_OK) {
         w->db.wants_checkpoint = false;
-        checkpoint_locked(w);
+        checkpoint_try(w);
     }
     (void)pthread_mutex_lock(&w->lock);
     w->leading = false;

@@ -110,22 +110,40 @@ static int truncate_wal(sqlite3_file *f, sqlite3_int64 size)
     return real[DISK_WAL].xTruncate(f, size);
 }
 
+static int fail_sync(enum disk_file file)
+{
+    for (size_t i = disk->synced[file]; i < disk->n; i++) {
+        disk->ops[i].lost = disk->ops[i].lost || disk->ops[i].file == file;
+    }
+    disk->failing--;
+    disk->synced[file] = disk->n;
+    return SQLITE_IOERR_FSYNC;
+}
+
 /* The real files need not be synced: nobody pulls their plug. */
+static int sync_any(enum disk_file file)
+{
+    if (disk->syncs == 0 && disk->failing > 0) {
+        return fail_sync(file);
+    }
+    disk->syncs -= disk->syncs > 0;
+    note(DISK_SYNC, file, 0, 0, NULL);
+    disk->synced[file] = disk->n;
+    return SQLITE_OK;
+}
 
 static int sync_database(sqlite3_file *f, int flags)
 {
     (void)f;
     (void)flags;
-    note(DISK_SYNC, DISK_DATABASE, 0, 0, NULL);
-    return SQLITE_OK;
+    return sync_any(DISK_DATABASE);
 }
 
 static int sync_wal(sqlite3_file *f, int flags)
 {
     (void)f;
     (void)flags;
-    note(DISK_SYNC, DISK_WAL, 0, 0, NULL);
-    return SQLITE_OK;
+    return sync_any(DISK_WAL);
 }
 
 /* The file records from now on. */

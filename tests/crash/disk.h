@@ -23,6 +23,7 @@ struct disk_op {
     int64_t offset; /* of a write; the new size; the value of a mark */
     size_t len;     /* of a write; which mark */
     size_t at;      /* of its bytes in the recording */
+    bool lost;      /* a sync failed, and nobody writes it any more */
 };
 
 struct disk_image {
@@ -37,6 +38,10 @@ struct disk {
     size_t len, cap;
     struct disk_image before[DISK_FILES]; /* when the recording began */
     bool powersafe; /* a write damages no byte beside its own */
+    /* Behind so many syncs so many fail. The kernel takes what they were to
+     * write for written: it is read as it was written, and is not on disk. */
+    long syncs, failing;
+    size_t synced[DISK_FILES]; /* operations */
 };
 
 /* From now on SQLite opens its files through the recording. They are taken to

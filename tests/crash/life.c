@@ -33,6 +33,61 @@ size_t life_body(int64_t n, char body[BODY_MAX])
                             (long long)n, filler, 0);
 }
 
+/* What is there when a spool is opened that has lived before. */
+static enum spool_status look_around(struct life *l, struct spool_error *err)
+{
+    struct sums sums;
+    int64_t n;
+    enum spool_status status =
+        destination_find(l->f->box, "shop", &l->f->d, err);
+    if (status == SPOOL_OK) {
+        status = batch_recover(l->f->box, &n, err);
+    }
+    if (status == SPOOL_OK) {
+        status = inspect_sums(l->f->box, &l->f->d, &sums, err);
+    }
+    if (status == SPOOL_OK) {
+        status = inspect_last_id(l->f->box, &l->put, err);
+    }
+    if (status == SPOOL_OK) {
+        l->settled = sums.by_state[EVENT_DELIVERED] + sums.by_state[EVENT_DEAD];
+    }
+    return status;
+}
+
+static enum spool_status open_again(struct life *l, struct spool_error *err)
+{
+    struct outbox_options options = {.path = l->f->path, .clock = &l->f->clock};
+    outbox_close(l->f->box);
+    l->f->box = NULL;
+    enum spool_status status = outbox_open(&options, &l->f->box, err);
+    return status == SPOOL_OK ? look_around(l, err) : status;
+}
+
+/* A commit failed: what was to be stored may be there or not. The spool is
+ * opened again, as soon as the disk allows it. */
+static void end_and_open(struct life *l, const char *what,
+                         const struct spool_error *err)
+{
+    struct spool_error why;
+    if (err->status != SPOOL_UNKNOWN) {
+        give_up(what, err->message);
+    }
+    if (l->in_hand) {
+        batch_finish(&l->turn.batches[0]);
+        l->in_hand = false;
+    }
+    disk_mark(&l->disk, MARK_AWAY, l->disk.failing > 0);
+    for (bool failing = true; open_again(l, &why) != SPOOL_OK;) {
+        if (!failing) {
+            give_up("cannot open", why.message);
+        }
+        failing = l->disk.failing > 0;
+    }
+    disk_mark(&l->disk, MARK_AWAY, 0);
+    l->ends++;
+}
+
 static void put(struct life *l, size_t n)
 {
     static char bodies[GROUP_MAX][BODY_MAX];
@@ -43,7 +98,7 @@ static void put(struct life *l, size_t n)
         events[i] = (struct outbox_event){.body = bodies[i], .len = len};
     }
     if (outbox_append(l->f->box, events, n, &err) != SPOOL_OK) {
-        give_up("cannot put", err.message);
+        end_and_open(l, "cannot put", &err);
     }
     disk_mark(&l->disk, MARK_PUT, l->put);
 }
@@ -81,7 +136,13 @@ static void turn(struct life *l)
     l->f->now += 100;
     if (batch_turn(l->f->box, l->f->d.id, 0, &order, &l->turn, &err) !=
         SPOOL_OK) {
-        give_up("no turn", err.message);
+        if (l->in_hand) {
+            batch_finish(&landed);
+        }
+        l->in_hand = false;
+        end_and_open(l, "no turn", &err);
+        disk_mark(&l->disk, MARK_SETTLED, l->settled);
+        return;
     }
     if (l->in_hand) {
         bool settled = s.outcome == OUTCOME_DELIVERED || done.settled.died;
@@ -155,6 +216,8 @@ void life_record(struct life *l, uint64_t seed, struct way way)
     if (way.pragma != NULL) {
         mistake(l->f->box, way.pragma);
     }
+    l->disk.failing = way.failing;
+    l->disk.syncs = way.failing > 0 ? rng_upto(&l->rng, STEPS) : 0;
     live(l, way.brief ? STEPS : STEPS_LONG);
     end(l);
 }
@@ -170,9 +233,7 @@ void life_forget(struct life *l)
 void life_go_on(struct life *l, const char *path, uint64_t seed, bool powersafe)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct sums sums;
     struct spool_error err;
-    int64_t n;
     if (f == NULL) {
         give_up("no second life", "out of memory");
     }
@@ -183,13 +244,9 @@ void life_go_on(struct life *l, const char *path, uint64_t seed, bool powersafe)
     disk_start_from(&l->disk, before, powersafe);
     fixture_open(f, 100000000);
     f->box->writer.wal_frames_max = STEPS_AGAIN / 2;
-    if (destination_find(f->box, "shop", &f->d, &err) != SPOOL_OK ||
-        batch_recover(f->box, &n, &err) != SPOOL_OK ||
-        inspect_sums(f->box, &f->d, &sums, &err) != SPOOL_OK ||
-        inspect_last_id(f->box, &l->put, &err) != SPOOL_OK) {
+    if (look_around(l, &err) != SPOOL_OK) {
         give_up("no second life", err.message);
     }
-    l->settled = sums.by_state[EVENT_DELIVERED] + sums.by_state[EVENT_DEAD];
     live(l, STEPS_AGAIN);
     end(l);
     free(f);

@@ -12,8 +12,9 @@
 #define GROUP_MAX 20
 #define BODY_MAX  600
 
-/* Acknowledged so far: events put; events delivered or dead. */
-enum mark { MARK_PUT, MARK_SETTLED };
+/* Acknowledged so far: events put; events delivered or dead. The spool is away
+ * (1) while a disk that fails again and again is given up and tried anew. */
+enum mark { MARK_PUT, MARK_SETTLED, MARK_AWAY };
 
 struct life {
     struct fixture *f;
@@ -23,6 +24,7 @@ struct life {
     bool in_hand;    /* turn holds a batch that is on its way */
     int64_t put;     /* events tried */
     int64_t settled; /* delivered or dead */
+    int ends;        /* the spool was opened again, since a commit failed */
 };
 
 /* How a life is led. */
@@ -30,6 +32,7 @@ struct way {
     bool powersafe; /* the disk damages no byte beside a write */
     bool brief;
     const char *pragma; /* a mistake, or NULL */
+    int failing;        /* syncs that fail, one after another, somewhere */
 };
 
 /* The nth event: what it is can be said from n alone. Its length. */

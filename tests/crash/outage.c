@@ -25,7 +25,7 @@ static void sync_file(struct outage *o, enum disk_file file)
 {
     for (size_t i = o->synced[file]; i < o->at; i++) {
         const struct disk_op *op = &o->disk->ops[i];
-        if (op->kind != DISK_MARK && op->file == file) {
+        if (op->kind != DISK_MARK && op->file == file && !op->lost) {
             disk_apply(o->disk, op, 0, op->len, &o->durable[file]);
         }
     }
@@ -122,7 +122,7 @@ void outage_strike(const struct outage *o, enum outage_model model,
         for (size_t i = o->synced[file]; i < o->at; i++) {
             const struct disk_op *op = &o->disk->ops[i];
             if ((op->kind == DISK_WRITE || op->kind == DISK_TRUNCATE) &&
-                (int)op->file == file) {
+                (int)op->file == file && !op->lost) {
                 leave(o, op, model, rng, &images[file]);
             }
         }

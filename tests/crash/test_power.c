@@ -7,9 +7,10 @@
  * The life is played on a disk that remembers every write and sync; then, cut
  * by cut, the files are made as the disk may have left them, and opened.
  * Some cuts are followed by a second one, while the spool that was opened
- * behind the first is at work again. Two controls in the same run must lose
- * events: a disk that ignores syncs, and a connection that syncs as
- * synchronous=NORMAL does. One with OFF must leave a corrupt file.
+ * behind the first is at work again. In some lives syncs fail, and what they
+ * were to write is read back as if it were on the disk. Two controls in the
+ * same run must lose events: a disk that ignores syncs, and a connection that
+ * syncs as synchronous=NORMAL does. One with OFF must leave a corrupt file.
  *
  * 3,000 cuts and 300 double ones; with SPOOL_TEST_FULL=1 1,000,000 and 100,000,
  * which may be shared out among processes by seed and number. */
@@ -41,6 +42,7 @@
 #define CUTS_OF_LIFE 500
 #define CUTS_OF_LONG 100 /* each costs what twenty others do */
 #define CONTROL_CUTS 150
+#define FAILING_PART 5  /* of the cuts, once more, with syncs that fail */
 #define OPEN_EVERY   16 /* cuts a spool is open for */
 
 /* ---- after a cut ---- */
@@ -51,6 +53,7 @@ struct cut {
     struct rng rng;
     struct disk_image images[DISK_FILES];
     int64_t put, settled; /* acknowledged before it */
+    bool away;            /* the spool is, from a disk that keeps failing */
     long wrong;           /* of this cut */
     bool corrupt;         /* more than that something is missing */
     long opened;          /* cuts since the spool was opened afresh */
@@ -170,10 +173,10 @@ static void note_op(struct cut *c, const struct disk_op *op,
     /* The first write to the database after others is a checkpoint's. */
     count->checkpoints += op->kind == DISK_WRITE && op->file == DISK_DATABASE &&
                           before != NULL && before->file != DISK_DATABASE;
-    if (op->kind == DISK_MARK && op->len == MARK_PUT) {
-        c->put = op->offset;
-    } else if (op->kind == DISK_MARK) {
-        c->settled = op->offset;
+    if (op->kind == DISK_MARK) {
+        c->put = op->len == MARK_PUT ? op->offset : c->put;
+        c->settled = op->len == MARK_SETTLED ? op->offset : c->settled;
+        c->away = op->len == MARK_AWAY ? op->offset != 0 : c->away;
     }
 }
 
@@ -230,10 +233,7 @@ static void cut_life(struct cut *c, const struct disk *disk, bool ignores_syncs,
     count->put += (long)c->put;
 }
 
-/* A first cut, and second ones in the life behind it. On a powersafe disk only:
- * SQLite pads a commit up to the next sector, but what it pads with is torn at
- * the sync, so recovery goes on behind the commit itself, in the sector that
- * holds its end. The next write there may damage it on the other kind. */
+/* A first cut, and second ones in the life behind it. */
 static void note_double_cuts(struct cut *c, struct outage *o,
                              struct count *count)
 {
@@ -275,6 +275,8 @@ struct run {
     uint64_t seed;
     long cuts, twice;
     struct count once, doubly;
+    struct count failing;               /* lives in which syncs fail */
+    long ends;                          /* in those: commits that failed */
     struct count ignoring, normal, off; /* controls */
 };
 
@@ -328,6 +330,26 @@ static bool tell_doubly(const struct run *r, const char *folder, double seconds)
         .seconds = seconds});
 }
 
+static bool tell_failing(const struct run *r, const char *folder,
+                         double seconds)
+{
+    char words[64], figures[64];
+    (void)snprintf(words, sizeof words, "as of power-cut: lost in %ld of %ld",
+                   r->ignoring.wrong, r->ignoring.cuts);
+    (void)snprintf(figures, sizeof figures, "\"commits_failed\":%ld", r->ends);
+    return result_tell(&(struct result){
+        .test = "power-cut-failed-sync",
+        .what = "a cut in a life in which a sync failed once or thrice",
+        .n = r->failing.cuts,
+        .failures = r->failing.wrong,
+        .seed = r->seed,
+        .folder = folder,
+        .control = words,
+        .caught = r->ignoring.wrong > 0 && r->ends > 0,
+        .seconds = seconds,
+        .figures = figures});
+}
+
 static void cut_mistaken_life(struct cut *c, uint64_t seed, const char *pragma,
                               struct count *count)
 {
@@ -336,6 +358,34 @@ static void cut_mistaken_life(struct cut *c, uint64_t seed, const char *pragma,
         &l, seed,
         (struct way){.powersafe = true, .brief = true, .pragma = pragma});
     cut_life(c, &l.disk, false, CONTROL_CUTS, count);
+    life_forget(&l);
+}
+
+/* What a disk that kept failing has not written is written to the database from
+ * the WAL as it is read, when the spool is opened again. A cut just then may
+ * leave both in pieces; that is noticed as damage, and no event was
+ * acknowledged behind it. */
+static void note_cut_at_work(struct cut *c, struct outage *o,
+                             struct count *count)
+{
+    if (!c->away) {
+        note_cut(c, o, count);
+    }
+}
+
+static void cut_failing_life(struct cut *c, uint64_t seed, long cuts,
+                             struct run *r)
+{
+    struct life l;
+    struct way way = {.powersafe = seed % 2 == 0,
+                      .brief = true,
+                      .failing = seed % 4 < 2 ? 1 : 3};
+    life_record(&l, seed, way);
+    c->put = 0;
+    c->settled = 0;
+    walk(c, &l.disk, false, cuts, note_cut_at_work, &r->failing);
+    c->away = false;
+    r->ends += l.ends;
     life_forget(&l);
 }
 
@@ -352,10 +402,8 @@ static void run(struct cut *c, struct run *r)
         long cuts = left < most ? left : most;
         life_record(&l, r->seed + i, way);
         cut_life(c, &l.disk, false, cuts, &r->once);
-        if (way.powersafe) {
-            cut_life_twice(c, &l.disk, 2 * cuts * r->twice / r->cuts,
-                           &r->doubly);
-        }
+        cut_life_twice(c, &l.disk, cuts * r->twice / r->cuts, &r->doubly);
+        cut_failing_life(c, r->seed + i, cuts / FAILING_PART, r);
         if (i == 0) {
             cut_life(c, &l.disk, true, CONTROL_CUTS, &r->ignoring);
         }
@@ -382,9 +430,12 @@ int main(int argc, char **argv)
     run(&c, &r);
     bool once = tell_once(&r, c.folder, long_run_seconds(&start));
     bool doubly = tell_doubly(&r, c.folder, long_run_seconds(&start));
-    if (!once || !doubly) {
+    bool failing = tell_failing(&r, c.folder, long_run_seconds(&start));
+    if (!once || !doubly || !failing) {
         (void)printf("the last that was wrong: %s\n",
-                     r.doubly.wrong > 0 ? r.doubly.why : r.once.why);
+                     r.failing.wrong > 0  ? r.failing.why
+                     : r.doubly.wrong > 0 ? r.doubly.why
+                                          : r.once.why);
     }
     outbox_close(c.box);
     memory_free();
@@ -392,5 +443,5 @@ int main(int argc, char **argv)
         disk_image_free(&c.images[i]);
     }
     fixture_remove_folder(c.folder);
-    return once && doubly ? 0 : 1;
+    return once && doubly && failing ? 0 : 1;
 }

@@ -64,6 +64,85 @@ static void damage_wal(struct fixture *f, const char *n)
     assert_int_equal(fclose(file), 0);
 }
 
+static size_t read_beside(const struct fixture *f, const char *end, char *bytes,
+                          size_t size)
+{
+    char name[128];
+    beside(f, end, name);
+    FILE *file = fopen(name, "r");
+    assert_non_null(file);
+    size_t n = fread(bytes, 1, size, file);
+    assert_int_equal(fclose(file), 0);
+    return n;
+}
+
+/* The WAL's header has other numbers in it each time it begins anew. */
+static bool wal_was_begun_anew(const struct fixture *f, char header[32])
+{
+    char before[32];
+    memcpy(before, header, sizeof before);
+    assert_int_equal(read_beside(f, "-wal", header, 32), 32);
+    return memcmp(before, header, sizeof before) != 0;
+}
+
+static void put_beside(const struct fixture *f, const char *end,
+                       const char *bytes, size_t n)
+{
+    char name[128];
+    beside(f, end, name);
+    FILE *file = fopen(name, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_writer_that_ended_well_is_gone_on_behind(void **state)
+{
+    struct fixture *f = *state;
+    char header[32] = {0};
+    fixture_put(f, 3);
+    (void)wal_was_begun_anew(f, header);
+    for (int i = 0; i < 3; i++) {
+        fixture_reopen(f);
+        fixture_put(f, 1);
+    }
+    assert_false(wal_was_begun_anew(f, header));
+}
+
+/* What lies beside says that a writer is at work, who is gone. */
+static void after_one_that_did_not_the_wal_begins_anew(void **state)
+{
+    struct fixture *f = *state;
+    static char mark[8192];
+    char header[32] = {0};
+    fixture_put(f, 3);
+    (void)wal_was_begun_anew(f, header);
+    size_t n = read_beside(f, "-mark", mark, sizeof mark);
+    close_box(f);
+    put_beside(f, "-mark", mark, n);
+    fixture_reopen(f);
+    assert_true(wal_was_begun_anew(f, header));
+    fixture_put(f, 1);
+    fixture_reopen(f);
+    assert_false(wal_was_begun_anew(f, header));
+    fixture_verify(f);
+}
+
+/* The one who has it open may not have said anything, but is there. */
+static void a_writer_at_work_did_not_end(void **state)
+{
+    struct fixture *f = *state;
+    struct outbox_options options = {.path = f->path, .clock = &f->clock};
+    struct spool_error err;
+    struct outbox *other;
+    char header[32] = {0};
+    fixture_put(f, 3);
+    (void)wal_was_begun_anew(f, header);
+    assert_int_equal(outbox_open(&options, &other, &err), SPOOL_OK);
+    assert_false(wal_was_begun_anew(f, header));
+    outbox_close(other);
+}
+
 static void a_flipped_byte_in_the_wal_is_told_and_named(void **state)
 {
     struct fixture *f = *state;
@@ -230,6 +309,9 @@ static void a_put_that_failed_is_not_said_to_be_accepted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_writer_that_ended_well_is_gone_on_behind),
+        TEST(after_one_that_did_not_the_wal_begins_anew),
+        TEST(a_writer_at_work_did_not_end),
         TEST(a_flipped_byte_in_the_wal_is_told_and_named),
         TEST(a_lost_range_is_passed_by_every_lane),
         TEST(the_mark_keeps_the_greatest_of_its_writers),

@@ -1,0 +1,29 @@
+/* Checkpoints: what the WAL holds goes into the database. SQLite makes none by
+ * itself here; they are made by whoever leads the writer (writer.h), or while
+ * the outbox is being opened, and only under the write lock. */
+#ifndef OUTBOX_CHECKPOINT_H
+#define OUTBOX_CHECKPOINT_H
+
+#include "spool/error.h"
+
+struct writer;
+
+/* A failure is no loss: the WAL stays, and the next one tries again. */
+void checkpoint_try(struct writer *w);
+
+/* A commit that changes nothing but the epoch, since SQLite writes no page that
+ * stays as it is. It lies over whatever a commit that failed has left in the
+ * WAL, so that nobody takes that for one that is on disk; and behind a
+ * checkpoint of all of the WAL it begins the WAL anew. */
+enum spool_status checkpoint_overwrite(struct writer *w,
+                                       struct spool_error *err);
+
+/* Once, while the outbox is being opened and a writer that is gone did not end
+ * well: what lies in the WAL need not be what is on the disk, though the next
+ * commits would stand on it. Puts all of it into the database and begins the
+ * WAL anew; on a full disk the ballast is given up for that. On failure
+ * nothing may be acknowledged; nothing is lost either. SPOOL_BUSY: a reader
+ * kept it from being done for ten seconds. */
+enum spool_status checkpoint_mend(struct writer *w, struct spool_error *err);
+
+#endif
