@@ -13,9 +13,9 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "delivery/lane.h"
+#include "delivery/tidier.h"
 #include "outbox/lock.h"
 #include "outbox/replay.h"
-#include "outbox/retain.h"
 
 /* New destinations are found, and a wake that got lost is made up for. */
 #define SURVEY_MS 1000
@@ -24,12 +24,6 @@
 #define WAKE_MS 5
 
 #define DESTINATIONS_MAX 256
-
-/* What has been kept for long enough leaves the log in rounds of short steps. A
- * round that found something is followed by the next one soon. */
-#define TIDY_STEPS   50
-#define TIDY_SOON_MS 200
-#define TIDY_MS      60000
 
 /* The pace that a destination's lanes share. */
 struct paced {
@@ -45,10 +39,7 @@ struct flusher_private {
     uv_timer_t survey_timer, wake_timer, grace_timer;
     uv_work_t survey_work;
     bool surveying;
-    uv_timer_t tidy_timer;
-    uv_work_t tidy_work;
-    struct retention retention;
-    bool tidying, tidy_more;
+    struct tidier tidier;
     enum spool_status survey_status;
     struct spool_error survey_error;
     struct paced *paces;
@@ -245,46 +236,6 @@ static void survey(uv_timer_t *timer)
                         survey_done);
 }
 
-/* ---- tidying ---- */
-
-static void run_tidy(uv_work_t *work)
-{
-    struct flusher *f = work->data;
-    bool more = true;
-    for (int i = 0; more && i < TIDY_STEPS; i++) {
-        /* What fails here is no loss: the next round tries again. */
-        if (retain_step(f->options.box, &f->own->retention, &more, NULL) !=
-            SPOOL_OK) {
-            more = false;
-        }
-    }
-    f->own->tidy_more = more;
-}
-
-static void tidy(uv_timer_t *timer);
-
-static void tidy_done(uv_work_t *work, int cancelled)
-{
-    struct flusher *f = work->data;
-    (void)cancelled; /* never: nobody cancels it */
-    f->own->tidying = false;
-    if (f->stopping) {
-        finish_if_stopped(f);
-    } else {
-        (void)uv_timer_start(&f->own->tidy_timer, tidy,
-                             f->own->tidy_more ? TIDY_SOON_MS : TIDY_MS, 0);
-    }
-}
-
-static void tidy(uv_timer_t *timer)
-{
-    struct flusher *f = timer->data;
-    f->own->tidying = true;
-    f->own->tidy_work.data = f;
-    (void)uv_queue_work(f->options.loop, &f->own->tidy_work, run_tidy,
-                        tidy_done);
-}
-
 /* ---- resting and stopping ---- */
 
 void flusher_lane_rests(struct flusher *f)
@@ -377,7 +328,7 @@ static void close_handle(void *handle)
 static void finish_if_stopped(struct flusher *f)
 {
     struct flusher_private *own = f->own;
-    bool busy = own->surveying || own->tidying || own->closing;
+    bool busy = own->surveying || own->tidier.busy || own->closing;
     for (const struct lane *l = f->lanes; !busy && l != NULL; l = l->next) {
         busy = !l->ended;
     }
@@ -393,7 +344,7 @@ static void finish_if_stopped(struct flusher *f)
     close_handle(&own->survey_timer);
     close_handle(&own->wake_timer);
     close_handle(&own->grace_timer);
-    close_handle(&own->tidy_timer);
+    tidier_close(&own->tidier, handle_closed);
 }
 
 static void grace_is_over(uv_timer_t *timer)
@@ -412,7 +363,7 @@ void flusher_stop(struct flusher *f, void (*stopped)(void *arg), void *arg)
     f->own->stopped_arg = arg;
     (void)uv_timer_stop(&f->own->survey_timer);
     (void)uv_timer_stop(&f->own->wake_timer);
-    (void)uv_timer_stop(&f->own->tidy_timer);
+    tidier_stop(&f->own->tidier);
     (void)uv_fs_event_stop(&f->own->watch);
     (void)uv_timer_start(&f->own->grace_timer, grace_is_over,
                          (uint64_t)f->options.stop_grace_ms, 0);
@@ -425,6 +376,11 @@ void flusher_stop(struct flusher *f, void (*stopped)(void *arg), void *arg)
 
 /* ---- starting ---- */
 
+static void tidier_rests(void *arg)
+{
+    finish_if_stopped(arg);
+}
+
 static void init_handles(struct flusher *f)
 {
     struct flusher_private *own = f->own;
@@ -433,12 +389,12 @@ static void init_handles(struct flusher *f)
     (void)uv_timer_init(loop, &own->survey_timer);
     (void)uv_timer_init(loop, &own->wake_timer);
     (void)uv_timer_init(loop, &own->grace_timer);
-    (void)uv_timer_init(loop, &own->tidy_timer);
+    tidier_init(&own->tidier, loop, f->options.box, f->options.keep_ms,
+                tidier_rests, f);
     own->watch.data = f;
     own->survey_timer.data = f;
     own->wake_timer.data = f;
     own->grace_timer.data = f;
-    own->tidy_timer.data = f;
     own->open = 6; /* these five and the sender */
 }
 
@@ -466,10 +422,6 @@ enum spool_status flusher_start(const struct flusher_options *options,
     }
     f->options = *options;
     f->own->lock.fd = -1;
-    f->own->retention = retention_default;
-    if (options->keep_ms >= 0) {
-        f->own->retention.keep_ms = options->keep_ms;
-    }
     if (options->only != NULL) {
         (void)snprintf(f->only, sizeof f->only, "%s", options->only);
     }
@@ -493,7 +445,7 @@ enum spool_status flusher_start(const struct flusher_options *options,
     init_handles(f);
     survey(&f->own->survey_timer);
     if (!options->foreground) {
-        (void)uv_timer_start(&f->own->tidy_timer, tidy, TIDY_SOON_MS, 0);
+        tidier_start(&f->own->tidier);
     }
     *out = f;
     return SPOOL_OK;
