@@ -19,6 +19,7 @@ const path = require('path');
 const {scenarios} = require('./scenarios.js');
 
 const [spoolctl, sandbox] = process.argv.slice(2);
+const rounds = process.env.SPOOL_TEST_FULL === '1' ? 20 : 1;
 const began = Date.now();
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'spool-secrets-'));
 const random = (n) => require('crypto').randomBytes(n).toString('hex');
@@ -189,8 +190,8 @@ function startEcho() {
 
 async function startSandbox() {
     const file = path.join(root, 'port');
-    const child = spawn(sandbox, ['--port-file', file, '--seconds', '600'],
-        {stdio: 'ignore'});
+    const child = spawn(sandbox, ['--port-file', file,
+        '--seconds', `${rounds * 600}`], {stdio: 'ignore'});
     ends.push(() => child.kill());
     while (!fs.existsSync(file) || !fs.readFileSync(file, 'utf8').trim()) {
         await new Promise((go) => setTimeout(go, 10));
@@ -253,7 +254,6 @@ async function main() {
         echo: `http://127.0.0.1:${echo.address().port}`};
     let calls = 0;
     let failures = 0;
-    const rounds = process.env.SPOOL_TEST_FULL === '1' ? 20 : 1;
     const list = Array.from({length: rounds}, () => scenarios(canaries))
         .flat();
     for (const [i, scenario] of list.entries()) {
