@@ -14,16 +14,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "network/arrivals.h"
+
 #define MOST_ARMED   16
 #define MOST_REQUEST ((size_t)512 * 1024)
 #define RESTART_MS   20
 #define FILLERS      4
-
-struct arrival {
-    char key[64];
-    bool taken;
-    char *body; /* NULL: never became whole */
-};
 
 struct hostile {
     pthread_mutex_t lock; /* over what is armed, and the door */
@@ -40,8 +36,7 @@ struct hostile {
     int fillers[FILLERS];
     pthread_t thread;
     int kept; /* connection, or -1 */
-    struct arrival *arrivals;
-    size_t n, room;
+    struct arrivals arrivals;
     int strangers;
     char request[MOST_REQUEST + 1];
 };
@@ -154,42 +149,6 @@ static size_t number_after(const char *text, const char *name)
     return at != NULL ? strtoul(at + strlen(name), NULL, 10) : 0;
 }
 
-static void note(struct hostile *h, const char *body, bool taken)
-{
-    if (h->n == h->room) {
-        h->room = 2 * h->room + 64;
-        h->arrivals = realloc(h->arrivals, h->room * sizeof *h->arrivals);
-        assert(h->arrivals != NULL);
-    }
-    struct arrival *a = &h->arrivals[h->n++];
-    *a = (struct arrival){.taken = taken && body != NULL};
-    const char *key = strstr(h->request, "Idempotency-Key: ");
-    if (key != NULL) {
-        (void)sscanf(key, "Idempotency-Key: %63s", a->key);
-    }
-    if (body != NULL) {
-        a->body = strdup(body);
-        assert(a->body != NULL);
-    }
-}
-
-/* A behaviour that dedupes has stored what has this key. */
-static bool stored_before(const struct hostile *h)
-{
-    char key[64] = "";
-    const char *at = strstr(h->request, "Idempotency-Key: ");
-    if (at != NULL) {
-        (void)sscanf(at, "Idempotency-Key: %63s", key);
-    }
-    for (size_t i = h->n; i > 0 && h->n - i < MOST_ARMED; i--) {
-        if (h->arrivals[i - 1].taken &&
-            strcmp(h->arrivals[i - 1].key, key) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Reads as far as b does. False if nothing came. */
 static bool read_request(struct hostile *h, int fd, const struct behaviour *b)
 {
@@ -217,8 +176,9 @@ static bool read_request(struct hostile *h, int fd, const struct behaviour *b)
                                            : 0;
     assert(n + want <= MOST_REQUEST);
     bool whole = want > 0 && read_some(h, fd, n, n + want) == n + body;
-    bool again = b->dedupes && whole && stored_before(h);
-    note(h, whole ? end : NULL, (b->keeps || b->dedupes) && !again);
+    bool again = b->dedupes && whole && arrivals_have(&h->arrivals, h->request);
+    arrivals_note(&h->arrivals, h->request, whole ? end : NULL,
+                  (b->keeps || b->dedupes) && !again);
     return true;
 }
 
@@ -463,7 +423,7 @@ void hostile_stop(struct hostile *h)
 
 size_t hostile_requests(const struct hostile *h)
 {
-    return h->n;
+    return h->arrivals.n;
 }
 
 size_t hostile_fired(const struct hostile *h)
@@ -478,25 +438,12 @@ int hostile_strangers(const struct hostile *h)
 
 void hostile_tell(const struct hostile *h, struct checker *c)
 {
-    for (size_t i = 0; i < h->n; i++) {
-        const struct arrival *a = &h->arrivals[i];
-        checker_request(c, a->key, a->taken);
-        /* The test's events hold no braces. */
-        const char *at = a->body != NULL ? strchr(a->body, '{') : NULL;
-        while (at != NULL) {
-            size_t len = strcspn(at, "}") + 1;
-            checker_carry(c, at, len);
-            at = strchr(at + len, '{');
-        }
-    }
+    arrivals_tell(&h->arrivals, c);
 }
 
 void hostile_free(struct hostile *h)
 {
-    for (size_t i = 0; i < h->n; i++) {
-        free(h->arrivals[i].body);
-    }
-    free(h->arrivals);
+    arrivals_finish(&h->arrivals);
     (void)pthread_mutex_destroy(&h->lock);
     free(h);
 }
