@@ -112,11 +112,30 @@ static enum spool_status forget_keys(struct db *db, struct retain_job *j,
         status = db_run(db, err, STATEMENT_RETAIN_ORDERS, "ii", before,
                         (int64_t)STEP_KEYS);
     }
-    if (status == SPOOL_OK) {
-        status =
-            db_run(db, err, STATEMENT_RETAIN_SHED, "i", (int64_t)STEP_KEYS);
-    }
     return status;
+}
+
+/* Ids that gave way at a limit, once nothing is counted by them any more. */
+static enum spool_status forget_shed(struct db *db, struct spool_error *err)
+{
+    int64_t destination = -1;
+    for (;;) {
+        int64_t bound = 0;
+        enum spool_status status = db_number(
+            db, err, -1, &destination, STATEMENT_SHED_NEXT, "i", destination);
+        if (status != SPOOL_OK || destination < 0) {
+            return status;
+        }
+        status = db_number(db, err, 0, &bound, STATEMENT_SHED_BOUND, "i",
+                           destination);
+        if (status == SPOOL_OK) {
+            status = db_run(db, err, STATEMENT_SHED_FORGET, "iii", destination,
+                            bound, (int64_t)STEP_KEYS);
+        }
+        if (status != SPOOL_OK) {
+            return status;
+        }
+    }
 }
 
 /* Gives free pages at the file's end back. */
@@ -159,6 +178,9 @@ static enum spool_status run_step(struct db *db, void *arg,
     }
     if (status == SPOOL_OK && !j->more) {
         status = forget_keys(db, j, err);
+        if (status == SPOOL_OK) {
+            status = forget_shed(db, err);
+        }
     }
     if (status == SPOOL_OK) {
         status = shrink(db, j, err);

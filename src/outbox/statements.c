@@ -77,14 +77,22 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_ORDER_OF] = "SELECT 1 FROM spool_order WHERE event = ?1",
     [STATEMENT_EVENTS_DELETE] =
         "DELETE FROM spool_event WHERE id BETWEEN ?1 AND ?2",
-    /* Behind what is left of the log nobody asks for them any more. */
-    [STATEMENT_RETAIN_SHED] =
-        "DELETE FROM spool_shed WHERE (destination, lo) IN (SELECT "
-        "s.destination, s.lo FROM (SELECT 0 AS id UNION ALL SELECT id "
-        "FROM spool_destination) AS d CROSS JOIN spool_shed AS s "
-        "ON s.destination = d.id WHERE s.lo < min(coalesce((SELECT min(id) "
-        "FROM spool_event), 9000000000000000000), (SELECT dropped_to + 1 "
-        "FROM spool_store)) LIMIT ?1)",
+    /* Up to where nobody asks for them any more: in front of what is left of
+     * the log, and where every lane has only tiles that retention went into. */
+    [STATEMENT_SHED_BOUND] =
+        "SELECT min(dropped_to + 1, coalesce((SELECT min(id) "
+        "FROM spool_event), dropped_to + 1), coalesce((SELECT min(coalesce("
+        "(SELECT b.lo FROM spool_batch AS b WHERE b.destination = "
+        "l.destination AND b.lane = l.lane AND NOT (b.state IN ('delivered', "
+        "'purged') AND b.lo <= dropped_to) ORDER BY b.lo LIMIT 1), "
+        "l.cursor + 1)) FROM spool_lane AS l WHERE l.destination = ?1), "
+        "dropped_to + 1)) FROM spool_store",
+    [STATEMENT_SHED_NEXT] =
+        "SELECT min(destination) FROM spool_shed WHERE destination > ?1",
+    [STATEMENT_SHED_FORGET] =
+        "DELETE FROM spool_shed WHERE destination = ?1 AND lo IN "
+        "(SELECT lo FROM spool_shed WHERE destination = ?1 AND lo < ?2 "
+        "AND hi < ?2 ORDER BY lo LIMIT ?3)",
     [STATEMENT_LIMIT_GET] = "SELECT max_events, max_bytes, free_disk, version "
                             "FROM spool_limit",
     [STATEMENT_LIMIT_SET] =

@@ -208,7 +208,7 @@ module.exports = [
     {
         name: 'what is in flight gives way at a limit',
         edits: [['src/outbox/shed.c', ': MET_OPEN;', ': MET_SETTLED;']],
-        test: 'unit/shed',
+        test: 'sim/limits',
     },
     {
         name: 'what gave way is sent by who had read it ahead',
