@@ -43,9 +43,12 @@ SPOOL_EXPORT const char *spool_class_name(enum spool_class class_);
 struct spool_class_limit {
     int share; /* percent of each limit that the class may fill, 1 to 100; of
                   free_disk_bytes it wants the more the smaller its share */
-    int shed;  /* 1: when there is no room, the oldest events of this class that
-                  were never sent give way to one of the same or a dearer class.
-                  They count as purged. Purchases never do */
+    int shed;  /* 1: when there is no room by events or bytes, the oldest events
+                  of this class that were never sent give way to new ones of the
+                  same or a dearer class. They count as purged, the audit log
+                  names them, and their dedupe keys stay known. Purchases never
+                  do. Bytes come back by the page, so that max_bytes needs the
+                  cheap ones to be the most of what is there */
 };
 
 struct spool_limits {

@@ -3,10 +3,12 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "outbox/limits.h"
+#include "outbox/migrate.h"
 #include "outbox/retain.h"
 #include "outbox/store.h"
 #include "support/box.h"
@@ -258,6 +260,43 @@ static void limits_hold_for_every_handle_at_once(void **state)
     outbox_close(other);
 }
 
+static void run_sql(sqlite3 *db, const char *sql)
+{
+    char *why = NULL;
+    if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK) {
+        fail_msg("%s", why);
+    }
+}
+
+/* Of a log with holes: what retention and damage took is not counted. */
+static void a_file_of_an_earlier_release_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct limits_usage u;
+    struct outbox *old;
+    sqlite3 *db;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/old.db", f->folder);
+    struct outbox_options o = {.path = path, .clock = &f->clock};
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    run_sql(db, "PRAGMA journal_mode = WAL");
+    run_sql(db, migrations[0].sql);
+    run_sql(db, migrations[1].sql);
+    run_sql(db, "INSERT INTO spool_store (one, store_id, created_at, "
+                "dropped_to, lost_to) VALUES (1, 'x', 1, 5, 10);"
+                "INSERT INTO spool_lost VALUES (9, 10, 1, 'a test', 1);"
+                "INSERT INTO spool_event SELECT value, 1, 0, 0, x'7b7d' "
+                "FROM json_each('[3,6,7,8,11,12]');"
+                "PRAGMA user_version = 2;"
+                "PRAGMA application_id = 1936748396");
+    (void)sqlite3_close(db);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(outbox_open(&o, &old, NULL), SPOOL_OK);
+    assert_int_equal(limits_usage(old, &u, NULL), SPOOL_OK);
+    assert_int_equal(u.events, 6);
+    outbox_close(old);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -274,6 +313,7 @@ int main(void)
         TEST(free_disk_is_kept_free),
         TEST(refusals_are_still_known_when_it_is_opened_again),
         TEST(limits_hold_for_every_handle_at_once),
+        TEST(a_file_of_an_earlier_release_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 
 #include "outbox/aside.h"
 #include "outbox/keep.h"
+#include "outbox/limits.h"
 #include "outbox/recover.h"
 #include "outbox/retain.h"
 #include "outbox/store.h"
@@ -243,6 +244,23 @@ static void a_lost_page_costs_its_events_and_no_others(void **state)
     assert_int_equal(deliver_all(f), SPOOL_OK);
     (void)fixture_states(f, states, 1002);
     assert_int_equal(states[998], 'd');
+}
+
+static void limits_hold_for_the_fresh_file_too(void **state)
+{
+    struct fixture *f = *state;
+    struct limits l, now;
+    assert_int_equal(limits_get(f->box, &l, NULL), SPOOL_OK);
+    l.max_events = 1001;
+    l.classes[1] = (struct class_limit){60, true};
+    assert_int_equal(limits_set(f->box, &l, NULL), SPOOL_OK);
+    fill(f);
+    overwrite(f->path, page_of(f->path, "{\"n\":500}"), 0, PAGE);
+    fixture_open(f, f->now);
+    assert_int_not_equal(deliver_all(f), SPOOL_OK);
+    fixture_reopen(f);
+    assert_int_equal(limits_get(f->box, &now, NULL), SPOOL_OK);
+    assert_memory_equal(&now, &l, sizeof l);
 }
 
 /* The header, the schema, and the page on which the destination lies. */
@@ -492,6 +510,7 @@ int main(void)
         TEST(a_file_without_a_header_is_set_aside_and_nothing_is_lost),
         TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
         TEST(a_lost_page_costs_its_events_and_no_others),
+        TEST(limits_hold_for_the_fresh_file_too),
         TEST(destinations_come_from_their_copy_when_the_table_is_gone),
         TEST(events_are_kept_when_no_destination_can_be_read),
         TEST(whoever_dies_half_way_is_made_up_for),
