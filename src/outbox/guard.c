@@ -1,17 +1,21 @@
-#define _XOPEN_SOURCE 700 /* PATH_MAX */
+#define _GNU_SOURCE /* memmem */
 #include "outbox/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "outbox/checkpoint.h"
 #include "outbox/keep.h"
 #include "outbox/store.h"
+#include "outbox/wal.h"
 
 struct look {
     struct outbox *box;
@@ -230,6 +234,50 @@ enum spool_status guard_new(const char *path, struct spool_error *err)
                   path, (long long)last, name);
 }
 
+/* The row that says who the store is was written to the file itself when it was
+ * made, on one of its first pages. */
+static bool file_says(const char *path, const char *store_id)
+{
+    static const size_t size = (size_t)1 << 20;
+    char *head = malloc(size);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    ssize_t n = head == NULL || fd < 0 ? -1 : pread(fd, head, size, 0);
+    bool says =
+        n > 0 && memmem(head, (size_t)n, store_id, strlen(store_id)) != NULL;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    free(head);
+    return says;
+}
+
+enum spool_status guard_wal(const char *path, struct spool_error *err)
+{
+    char name[PATH_MAX + 8], store_id[UUID_SIZE];
+    uint32_t number;
+    (void)snprintf(name, sizeof name, "%s-mark", path);
+    if (!wal_number(path, &number) ||
+        !mark_denies_wal(name, number, store_id) ||
+        !file_says(path, store_id)) { /* or it is the mark that is another's */
+        return SPOOL_OK;
+    }
+    return failed(err, SPOOL_DAMAGED,
+                  "%s-wal is another spool's and was not believed; put back "
+                  "this spool's own, or move it away (events that were only in "
+                  "its own are lost then, and named); if it is this spool's "
+                  "all the same, move %s away",
+                  path, name);
+}
+
+/* As it is by now; nothing else has been written to it. */
+static void remember_wal(struct outbox *box)
+{
+    uint32_t number;
+    if (wal_number(box->path, &number)) {
+        mark_wal(&box->writer.mark, number);
+    }
+}
+
 static enum spool_status open_mark(struct look *l, char name[PATH_MAX + 8],
                                    struct spool_error *err)
 {
@@ -247,6 +295,9 @@ enum spool_status guard_open(struct outbox *box, struct spool_error *err)
     struct look l = {.box = box};
     char name[PATH_MAX + 8];
     enum spool_status status = open_mark(&l, name, err);
+    if (status == SPOOL_OK) {
+        remember_wal(box);
+    }
     if (status == SPOOL_OK && l.mark.left_open) {
         status = checkpoint_mend(&box->writer, err);
     }

@@ -33,6 +33,10 @@ struct guard {
  * it says that there was one. */
 enum spool_status guard_new(const char *path, struct spool_error *err);
 
+/* Before SQLite opens the files: SPOOL_DAMAGED when the -wal is another
+ * spool's, as far as the mark knows. */
+enum spool_status guard_wal(const char *path, struct spool_error *err);
+
 /* Once, while the outbox is being opened and nobody else has it. */
 enum spool_status guard_open(struct outbox *box, struct spool_error *err);
 

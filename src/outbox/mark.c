@@ -13,6 +13,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "outbox/wal.h"
 
 /* A torn write spoils one sector. */
 #define SLOT_BYTES 512
@@ -26,8 +27,9 @@ struct slot {
     char store_id[40];
     int64_t last, epoch;
     uint32_t ended; /* well, in this run of the machine; 0: it has not */
+    uint32_t wal;   /* its number; 0: not known */
     uint32_t crc;   /* over what stands before it */
-    char rest[SLOT_BYTES - 72];
+    char rest[SLOT_BYTES - 76];
 };
 static_assert(sizeof(struct slot) == SLOT_BYTES, "a slot is a sector");
 
@@ -53,6 +55,7 @@ static void slot_fill(struct slot *s, const struct watermark *m)
     memcpy(s->store_id, m->store_id, sizeof m->store_id);
     s->last = m->last;
     s->epoch = m->epoch;
+    s->wal = m->wal;
 }
 
 /* A number for this run of the machine; 0: it has none, and nothing that was
@@ -71,6 +74,7 @@ static uint32_t this_run(void)
 static void take_in(const struct slot *s, const char *store_id,
                     struct mark_state *state)
 {
+    state->knows_wal = state->knows_wal || s->wal != 0;
     if (strcmp(s->store_id, store_id) != 0) {
         if (state->found != MARK_FOUND) {
             state->found = MARK_FOREIGN;
@@ -160,6 +164,7 @@ enum spool_status mark_open(struct watermark *m, const char *path, mode_t mode,
     enum spool_status status = read_slots(m, path, state, err);
     m->last = state->last;
     m->epoch = state->epoch;
+    m->wal_was_known = state->knows_wal;
     if (status != SPOOL_OK) {
         mark_close(m);
     }
@@ -226,7 +231,49 @@ void mark_begin(struct watermark *m)
 {
     if (m->open && !m->begun && take_pair(m)) {
         m->begun = write_slot(m) && write_slot(m);
+        /* The WAL is yet to be made, and the cut after that must not find the
+         * number of the one before alone. */
+        if (m->wal == 0 && m->wal_was_known) {
+            (void)fdatasync(m->fd);
+        }
     }
+}
+
+void mark_wal(struct watermark *m, uint32_t number)
+{
+    if (!m->open || m->wal == number) {
+        return;
+    }
+    bool far = !wal_is_near(m->wal, number);
+    m->wal = number;
+    if (m->begun && write_slot(m) && write_slot(m) && far) {
+        (void)fdatasync(m->fd); /* made anew, not only begun anew */
+    }
+}
+
+bool mark_denies_wal(const char *path, uint32_t number,
+                     char store_id[UUID_SIZE])
+{
+    struct slot s;
+    bool known = false, fits = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    for (off_t at = 0;
+         fd >= 0 && pread(fd, &s, sizeof s, at) == (ssize_t)sizeof s;
+         at += SLOT_BYTES) {
+        if (!slot_is_whole(&s)) {
+            continue;
+        }
+        /* Who did not end and knew no number may have made this one. */
+        fits = fits || (s.wal == 0 ? s.ended == 0 : wal_is_near(s.wal, number));
+        if (s.wal != 0 && !known) {
+            known = true;
+            (void)snprintf(store_id, UUID_SIZE, "%.36s", s.store_id);
+        }
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return known && !fits;
 }
 
 void mark_end(struct watermark *m)

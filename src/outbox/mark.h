@@ -14,7 +14,10 @@
  * A writer that ends well says so in both of its slots: whatever it committed
  * is on disk, as long as the machine is not started anew. Of one that was
  * killed, or whose disk failed, or who wrote before the power went out, nobody
- * knows; its slots tell that by saying nothing. */
+ * knows; its slots tell that by saying nothing.
+ *
+ * And a slot says which WAL it was (wal.h), so that another spool's is not
+ * believed. */
 #ifndef OUTBOX_MARK_H
 #define OUTBOX_MARK_H
 
@@ -34,6 +37,8 @@ struct watermark {
     uint32_t ended; /* what they say of that */
     char store_id[UUID_SIZE];
     int64_t last, epoch; /* as we wrote them last */
+    uint32_t wal;        /* its number; 0: not known */
+    bool wal_was_known;  /* the file says another number of it, perhaps */
 };
 
 enum mark_found {
@@ -49,6 +54,7 @@ struct mark_state {
     /* A writer that is gone did not say that it ended well, in this run of the
      * machine; or there is no mark to say so. */
     bool left_open;
+    bool knows_wal; /* some slot says a number of it */
 };
 
 /* Opens path, made with exactly this mode if it is missing, and reads it as the
@@ -66,6 +72,14 @@ void mark_end(struct watermark *m);
 
 /* What writers who are gone have left is on disk for certain by now. */
 void mark_mended(struct watermark *m);
+
+/* Says which WAL it is by now; to be called when it may have begun anew. */
+void mark_wal(struct watermark *m, uint32_t number);
+
+/* Whether what path says of the WAL speaks against this number, and the store
+ * that it says it of. */
+bool mark_denies_wal(const char *path, uint32_t number,
+                     char store_id[UUID_SIZE]);
 
 /* Says that ids up to last were accepted, and the epoch; whatever is not above
  * what was said before is left as it is. A write that fails is made up for by

@@ -147,6 +147,9 @@ enum spool_status outbox_open(const struct outbox_options *options,
         status = site_prepare(box->path, options->create, err);
     }
     if (status == SPOOL_OK) {
+        status = guard_wal(box->path, err);
+    }
+    if (status == SPOOL_OK) {
         status = open_or_set_aside(box, options->ballast_bytes, err);
     }
     if (status != SPOOL_OK) {

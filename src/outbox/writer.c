@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "outbox/checkpoint.h"
 #include "outbox/shm.h"
+#include "outbox/wal.h"
 
 /* Four megabytes. A checkpoint costs the writers 7 ms at this size and 26 ms at
  * four times it; a WAL that nobody bounds slows every reader and the next
@@ -127,6 +128,17 @@ static enum spool_status check_after(struct writer *w, struct spool_error *why)
                   moved.message);
 }
 
+/* One that holds fewer frames than before has begun anew. */
+static void tell_which_wal(struct writer *w)
+{
+    uint32_t number;
+    if ((w->wal_frames_told == 0 || w->db.wal_frames < w->wal_frames_told) &&
+        wal_number(w->db.path, &number)) {
+        mark_wal(&w->mark, number);
+    }
+    w->wal_frames_told = w->db.wal_frames;
+}
+
 /* The commit is on disk, but in which file? A rename falls most likely into the
  * middle of it. Then the mark is told: before anybody is, and never before the
  * disk. Whoever sets the file aside reads the mark behind his rename: what is
@@ -135,6 +147,7 @@ static enum spool_status confirm(struct writer *w, struct spool_error *why)
 {
     enum spool_status status = check_after(w, why);
     if (status == SPOOL_OK) {
+        tell_which_wal(w);
         mark_note(&w->mark, w->db.told.last, w->db.told.epoch);
         status = check_after(w, why);
     }

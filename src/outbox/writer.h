@@ -38,6 +38,7 @@ struct writer {
     struct db db;           /* used by the leader alone */
     struct db checkpoint;   /* likewise; opened when needed */
     int wal_frames_max;     /* from so many on it is checkpointed */
+    int wal_frames_told;    /* when the mark was told which WAL it is */
     struct watermark mark;  /* likewise; opened by the guard */
     struct site site;       /* the files that are open; likewise */
     struct ballast ballast; /* likewise */

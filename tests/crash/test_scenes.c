@@ -53,9 +53,11 @@ static const struct scene scenes[] = {
      SPOOL_OK, "1 to 5", 5},
     {"-wal of noise", CLOSED, "head -c 65536 /dev/urandom >o-wal; rm o-shm",
      SPOOL_OK, "1 to 5", 5},
-    /* SQLite believes it: nothing in a WAL says whose it is. */
-    {"-wal of another spool", CLOSED, "cp other/o-wal o-wal; rm o-shm",
-     SPOOL_OK, "3 to 5", 3},
+    /* SQLite would believe them: nothing in a WAL says whose it is. */
+    {"-wal of another spool", CLOSED, "cp other/early-wal o-wal; rm o-shm",
+     SPOOL_DAMAGED, "another spool's", 0},
+    {"-wal of another spool, with the page that names it", CLOSED,
+     "cp other/o-wal o-wal; rm o-shm", SPOOL_DAMAGED, "another spool's", 0},
     {"-wal cut off behind its first frame", CLOSED,
      "truncate -s 8300 o-wal; rm o-shm", SPOOL_OK, "2 to 5", 4},
     {"-wal deleted while open", OPEN, "rm o-wal", SPOOL_MOVED,
@@ -178,6 +180,8 @@ static struct outbox *prepare(void)
     char words[4096] = "";
     if (open_box("other/o", true, &other, words) != SPOOL_OK ||
         put(other, 2, words) != SPOOL_OK ||
+        system("cp other/o-wal other/early-wal") != 0 ||
+        batch_recover(other, &n, &err) != SPOOL_OK ||
         open_box("o", true, &box, words) != SPOOL_OK ||
         system("cat o >backup") != 0 ||
         batch_recover(box, &n, &err) != SPOOL_OK ||
@@ -223,6 +227,11 @@ static void play(const struct scene *s, bool forget)
         status = put(box, 1, words);
     }
     int64_t lost = status == SPOOL_OK ? count_lost(box) : 0;
+    if (status == SPOOL_OK) { /* and it can be opened ever after */
+        char again[4096] = "";
+        outbox_close(box);
+        status = open_box("o", false, &box, again);
+    }
     bool said = s->words[0] == '\0' && s->status == SPOOL_OK
                     ? words[0] == '\0'
                     : strstr(words, s->words) != NULL;

@@ -11,8 +11,10 @@
 
 #include <cmocka.h>
 
+#include "outbox/checkpoint.h"
 #include "outbox/mark.h"
 #include "outbox/store.h"
+#include "outbox/wal.h"
 #include "support/box.h"
 
 struct words {
@@ -126,6 +128,35 @@ static void after_one_that_did_not_the_wal_begins_anew(void **state)
     fixture_reopen(f);
     assert_false(wal_was_begun_anew(f, header));
     fixture_verify(f);
+}
+
+static void a_wal_that_began_anew_goes_by_a_near_number(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    uint32_t before, after;
+    fixture_put(f, 3);
+    assert_true(wal_number(f->path, &before));
+    assert_int_equal(checkpoint_mend(&f->box->writer, &err), SPOOL_OK);
+    assert_true(wal_number(f->path, &after));
+    assert_int_not_equal(before, after);
+    assert_true(wal_is_near(before, after));
+    assert_true(wal_is_near(after, before));
+    assert_false(wal_is_near(before, before + 100000));
+    assert_false(wal_is_near(before, before - 100000));
+}
+
+static void a_wal_with_a_wrong_sum_has_no_number(void **state)
+{
+    struct fixture *f = *state;
+    char header[32];
+    uint32_t number;
+    fixture_put(f, 1);
+    (void)read_beside(f, "-wal", header, sizeof header);
+    close_box(f);
+    header[17] ^= 1;
+    put_beside(f, "-wal", header, sizeof header);
+    assert_false(wal_number(f->path, &number));
 }
 
 /* The one who has it open may not have said anything, but is there. */
@@ -312,6 +343,8 @@ int main(void)
         TEST(a_writer_that_ended_well_is_gone_on_behind),
         TEST(after_one_that_did_not_the_wal_begins_anew),
         TEST(a_writer_at_work_did_not_end),
+        TEST(a_wal_that_began_anew_goes_by_a_near_number),
+        TEST(a_wal_with_a_wrong_sum_has_no_number),
         TEST(a_flipped_byte_in_the_wal_is_told_and_named),
         TEST(a_lost_range_is_passed_by_every_lane),
         TEST(the_mark_keeps_the_greatest_of_its_writers),
