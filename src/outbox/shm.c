@@ -28,7 +28,11 @@ void shm_fill(sqlite3 *handle)
 {
     sqlite3_file *file = NULL;
     volatile void *at = NULL;
-    if (sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER,
+    /* A connection that could not read would have no index yet, and would not
+     * know that it has to let go of one that we opened. */
+    if (sqlite3_exec(handle, "PRAGMA schema_version", NULL, NULL, NULL) !=
+            SQLITE_OK ||
+        sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER,
                              &file) != SQLITE_OK ||
         file == NULL || file->pMethods == NULL ||
         file->pMethods->iVersion < 2 ||

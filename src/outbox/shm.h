@@ -12,7 +12,7 @@
 /* Whether the outbox at path (absolute) can be opened without that. */
 bool shm_has_room(const char *path);
 
-/* Leaves no hole for later. Of a connection that has read already. */
+/* Leaves no hole for later. Does nothing when the file cannot be read now. */
 void shm_fill(sqlite3 *handle);
 
 #endif
