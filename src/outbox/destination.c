@@ -139,6 +139,18 @@ static enum spool_status check_recovered(struct db *db,
     return status;
 }
 
+/* Where its events go now; not what stands behind a ?, which may be a secret.
+ */
+static enum spool_status audit_setting(struct db *db, struct outbox *box,
+                                       const char *action,
+                                       const struct destination *d,
+                                       struct spool_error *err)
+{
+    char url[DESTINATION_URL_SIZE];
+    (void)snprintf(url, sizeof url, "%.*s", (int)strcspn(d->url, "?#"), d->url);
+    return audit(db, outbox_now(box), action, d->name, 0, url, err);
+}
+
 static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
 {
     const struct change *c = arg;
@@ -192,6 +204,9 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
     for (int lane = 0; status == SPOOL_OK && lane < d->lanes; lane++) {
         status = db_run(db, err, STATEMENT_LANE_INSERT, "iii", d->id,
                         (int64_t)lane, d->base);
+    }
+    if (status == SPOOL_OK) {
+        status = audit_setting(db, c->box, "destination add", d, err);
     }
     return status == SPOOL_OK ? keep_write(db, err) : status;
 }
@@ -266,6 +281,9 @@ static enum spool_status set(struct db *db, void *arg, struct spool_error *err)
                d->url, d->profile, d->origin, d->api_key_file,
                (int64_t)d->batch_events, d->batch_bytes, d->batch_age_ms,
                d->backoff_base_ms, d->backoff_cap_ms, (int64_t)d->hold_after);
+    if (status == SPOOL_OK) {
+        status = audit_setting(db, c->box, "destination set", d, err);
+    }
     return status == SPOOL_OK ? keep_write(db, err) : status;
 }
 

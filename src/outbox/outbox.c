@@ -273,14 +273,6 @@ bool row_is_whole(const struct row *row)
                    row->part) == row->crc;
 }
 
-enum spool_status audit(struct db *db, int64_t now, const char *action,
-                        const char *destination, int64_t events,
-                        const char *detail, struct spool_error *err)
-{
-    return db_run(db, err, STATEMENT_AUDIT_INSERT, "iittit", now,
-                  (int64_t)getuid(), action, destination, events, detail);
-}
-
 const char *outbox_engine(void)
 {
     return sqlite3_libversion();

@@ -354,8 +354,17 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "at, events FROM spool_attempt ORDER BY id DESC LIMIT 5000) "
         "WHERE destination = ?1 AND verdict = 'delivered' AND at > ?2",
     [STATEMENT_AUDIT_INSERT] =
-        "INSERT INTO spool_audit (at, uid, action, destination, events, "
-        "detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO spool_audit (id, at, uid, action, destination, events, "
+        "detail, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [STATEMENT_AUDIT_LAST] =
+        "SELECT id, chain FROM spool_audit ORDER BY id DESC LIMIT 1",
+    [STATEMENT_AUDIT_RANGE] =
+        "SELECT id, at, uid, action, coalesce(destination, ''), events, "
+        "detail, chain FROM spool_audit WHERE id > ?1 AND at BETWEEN ?2 AND ?3 "
+        "ORDER BY id",
+    [STATEMENT_AUDIT_NEWEST] =
+        "SELECT min(id) - 1 FROM (SELECT id FROM spool_audit "
+        "WHERE at BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT ?3)",
 
     /* The first event from an id on, if it was accepted long enough ago and
      * some lane has cut past it. */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "base/random.h"
+#include "outbox/audit.h"
 #include "outbox/destination.h"
 #include "outbox/guard.h"
 #include "outbox/limits.h"
@@ -95,10 +96,5 @@ enum spool_status destination_write_state(struct db *db,
 enum spool_status destination_write_options(struct db *db, int64_t id,
                                             const struct destination *d,
                                             struct spool_error *err);
-
-/* One line of the audit log, by this process's user. */
-enum spool_status audit(struct db *db, int64_t now, const char *action,
-                        const char *destination, int64_t events,
-                        const char *detail, struct spool_error *err);
 
 #endif

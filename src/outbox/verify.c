@@ -309,6 +309,21 @@ static enum spool_status check_destinations(struct verify_job *j,
     return status;
 }
 
+static enum spool_status check_audit(struct db *db, void *arg,
+                                     struct spool_error *err)
+{
+    struct verify_job *j = arg;
+    int64_t broken;
+    enum spool_status status = audit_check(db, &broken, err);
+    if (status == SPOOL_OK && broken > 0) {
+        find(j,
+             "line %lld of the audit log does not follow from the one before "
+             "it: one of them was changed, or one between them taken out",
+             (long long)broken);
+    }
+    return status;
+}
+
 static enum spool_status read_dropped_to(struct db *db, void *arg,
                                          struct spool_error *err)
 {
@@ -329,6 +344,9 @@ enum spool_status verify(struct outbox *box, verify_finding *each, void *arg,
     }
     if (status == SPOOL_OK) {
         status = outbox_read(box, check_count, &j, err);
+    }
+    if (status == SPOOL_OK) {
+        status = outbox_read(box, check_audit, &j, err);
     }
     while (status == SPOOL_OK && !j.end) {
         status = outbox_read(box, check_rows, &j, err);

@@ -234,3 +234,24 @@ states() {
     [ "$status" -eq 2 ]
     ctl -q verify
 }
+
+@test "the audit log says who did what, and shows that it was not touched" {
+    four_delivered_one_dead
+    ctl -q purge --state dead --yes
+    run ctl --json audit
+    [ "$status" -eq 0 ]
+    [ "$(json '[.action, .destination, .events] | join(" ")' | xargs)" = \
+        "destination add shop 0 purge shop 1" ]
+    [ "$(jq -rn --arg lines "$output" '$lines | split("\n") | map(fromjson) |
+        map(.uid) | unique[]')" -eq "$(id -u)" ]
+    [ "$(json .hash | awk 'length == 64' | sort -u | wc -l)" -eq 2 ]
+    run ctl --json audit --limit 1
+    [ "$(json .action)" = purge ]
+    run ctl audit
+    [[ "$output" == *ACTION*"destination add"*purge* ]]
+    run ctl audit --until 1d
+    [ "$status" -eq 3 ]
+    run ctl audit --since tomorrow
+    [ "$status" -eq 2 ]
+    ctl -q verify
+}

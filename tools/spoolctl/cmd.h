@@ -5,6 +5,7 @@
 
 #include "ctl.h"
 
+enum ending cmd_audit(struct ctl *ctl);
 enum ending cmd_check(struct ctl *ctl);
 enum ending cmd_destination_add(struct ctl *ctl);
 enum ending cmd_destination_ls(struct ctl *ctl);

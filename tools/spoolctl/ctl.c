@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "when.h"
 
 void ctl_finish(struct ctl *ctl)
@@ -100,6 +101,18 @@ enum ending ctl_duration(const struct ctl *ctl, enum option_id id,
     }
     return ctl_misuse(ctl,
                       "--%s takes a duration like 30s, 5m, 2h or 1d, not '%s'",
+                      option_rules[id].name, text);
+}
+
+enum ending ctl_time(const struct ctl *ctl, enum option_id id, int64_t *out)
+{
+    const char *text = ctl_value(ctl, id);
+    if (text == NULL || time_parse(text, clock_wall_ms(&clock_system), out)) {
+        return DONE;
+    }
+    return ctl_misuse(ctl,
+                      "--%s takes a time like 2026-03-01T18:00:00Z, 2h (ago) "
+                      "or 'yesterday 18:00', not '%s'",
                       option_rules[id].name, text);
 }
 

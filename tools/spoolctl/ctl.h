@@ -147,6 +147,9 @@ enum ending ctl_number(const struct ctl *ctl, enum option_id id, int64_t least,
 enum ending ctl_duration(const struct ctl *ctl, enum option_id id,
                          int64_t unit_ms, int64_t *out);
 
+/* Likewise a moment before now (when.h), in ms since the epoch. */
+enum ending ctl_time(const struct ctl *ctl, enum option_id id, int64_t *out);
+
 /* Words to stderr, a line each, unless -q. */
 void ctl_say(const struct ctl *ctl, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

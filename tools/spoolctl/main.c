@@ -56,6 +56,8 @@ static const enum option_id replay_options[] = {
 static const enum option_id recover_options[] = {OPTION_DRY_RUN, OPTION_YES,
                                                  OPTIONS};
 static const enum option_id gate_options[] = {OPTION_MAX_AGE, OPTIONS};
+static const enum option_id audit_options[] = {OPTION_SINCE, OPTION_UNTIL,
+                                               OPTION_LIMIT, OPTIONS};
 
 static const enum option_id limits_options[] = {
     OPTION_MAX_EVENTS, OPTION_MAX_BYTES, OPTION_FREE_DISK, OPTION_CLASS,
@@ -113,6 +115,11 @@ const struct command commands[] = {
      gate_options, 0, 0, cmd_gate},
     {"verify", "", "checks the file and its sums", NULL, NULL, 0, 0,
      cmd_verify},
+    {"audit", "", "who did what to the spool, and what was lost",
+     "--limit shows the newest. Note the last hash elsewhere to be able to "
+     "show "
+     "that no line was taken out since.",
+     audit_options, 0, 0, cmd_audit},
     {"recover", "[FILE]", "puts back what a damaged file still holds",
      "FILE is one that was set aside, SPOOL.damaged-TIME; without it, each of "
      "them, the newest first. Says first what can be read and what is lost; "

@@ -54,19 +54,6 @@ static enum ending parse_states(const struct ctl *ctl, struct selection *s)
     return DONE;
 }
 
-static enum ending parse_time(const struct ctl *ctl, enum option_id id,
-                              int64_t *out)
-{
-    const char *text = ctl_value(ctl, id);
-    if (text == NULL || time_parse(text, clock_wall_ms(&clock_system), out)) {
-        return DONE;
-    }
-    return ctl_misuse(ctl,
-                      "--%s takes a time like 2026-03-01T18:00:00Z, 2h (ago) "
-                      "or 'yesterday 18:00', not '%s'",
-                      option_rules[id].name, text);
-}
-
 static enum ending parse_ids(const struct ctl *ctl, struct selection *s)
 {
     for (size_t i = 0; i < ctl->arguments_n; i++) {
@@ -108,10 +95,10 @@ enum ending selection_parse(struct ctl *ctl, bool ids, struct selection *out)
     };
     enum ending ending = parse_states(ctl, out);
     if (ending == DONE) {
-        ending = parse_time(ctl, OPTION_SINCE, &out->since);
+        ending = ctl_time(ctl, OPTION_SINCE, &out->since);
     }
     if (ending == DONE) {
-        ending = parse_time(ctl, OPTION_UNTIL, &out->until);
+        ending = ctl_time(ctl, OPTION_UNTIL, &out->until);
     }
     if (ending == DONE) {
         ending = ctl_number(ctl, OPTION_LIMIT, 1, INT64_MAX, &out->limit);
