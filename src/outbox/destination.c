@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "outbox/aside.h"
 #include "outbox/keep.h"
 #include "outbox/relane.h"
 #include "outbox/store.h"
@@ -119,24 +120,27 @@ static enum spool_status find_by_name(struct db *db, const char *name,
                   name, len > 0 ? "there are:" : "there is none at all", names);
 }
 
-/* Rows that are put back behind a reader's cursor would never be read. */
-static enum spool_status check_recovered(struct db *db,
-                                         const struct destination *d,
-                                         int64_t dropped,
+/* Rows that are put back behind a reader's cursor would never be read. Where
+ * the damaged file lies no more there is nothing to wait for. */
+static enum spool_status check_recovered(struct db *db, const char *path,
+                                         struct destination *d,
                                          struct spool_error *err)
 {
-    bool gone;
-    struct destination lost;
+    int64_t aside = 0;
+    char damaged[ASIDE_PATH_SIZE];
     enum spool_status status =
-        destination_get(db, KEEP_GONE_ID, &gone, &lost, err);
-    if (status == SPOOL_OK && gone && lost.base > dropped &&
-        d->base < lost.base) {
-        return failed(err, SPOOL_BUSY,
-                      "the outbox was damaged, and its events have not been "
-                      "put back; run spoolctl recover, then add %s",
-                      d->name);
+        db_number(db, err, 0, &aside, STATEMENT_NOT_RECOVERED, "");
+    if (status != SPOOL_OK || aside <= d->base) {
+        return status;
     }
-    return status;
+    if (!aside_newest(path, NULL, damaged)) {
+        d->base = aside;
+        return SPOOL_OK;
+    }
+    return failed(err, SPOOL_BUSY,
+                  "the outbox was damaged, and its events have not been "
+                  "put back; run spoolctl recover, then add %s",
+                  d->name);
 }
 
 /* Where its events go now; not what stands behind a ?, which may be a secret.
@@ -181,7 +185,7 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
     }
     d->since = outbox_now(c->box);
     if (status == SPOOL_OK) {
-        status = check_recovered(db, d, dropped, err);
+        status = check_recovered(db, c->box->path, d, err);
     }
     if (status == SPOOL_OK) {
         status = db_run(

@@ -451,6 +451,12 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_RECOVER_DONE] =
         "SELECT count(*) FROM spool_audit WHERE action = 'recover' "
         "AND substr(detail, 1, length(?1) + 1) = ?1 || ':'",
+    /* Up to which id the log was set aside behind the last time something was
+     * put back. */
+    [STATEMENT_NOT_RECOVERED] =
+        "SELECT max(events) FROM spool_audit WHERE action = 'set-aside' "
+        "AND id > coalesce((SELECT max(id) FROM spool_audit "
+        "WHERE action = 'recover'), 0)",
     [STATEMENT_EVENT_IDS] =
         "SELECT id FROM spool_event WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
     [STATEMENT_RECOVER_RANGE] =

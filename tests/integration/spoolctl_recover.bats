@@ -69,3 +69,23 @@ damaged() {
     ctl -q flush --timeout 20s
     [ "$(jq -r '.events[]' log | grep -c PAGE_VIEW)" -eq 10 ]
 }
+
+@test "a destination that would read them is added once the events are put back" {
+    damaged
+    run --separate-stderr ctl destination add other --url http://127.0.0.1:1
+    [ "$status" -eq 1 ]
+    [[ "$stderr" == *"run spoolctl recover, then add other"* ]]
+    ctl -q recover --yes
+    ctl -q destination add other --url http://127.0.0.1:1
+    [ "$(ctl --json status | jq -c '[.destinations[].waiting]')" = "[6,6]" ]
+    run ctl verify
+    [ "$status" -eq 0 ]
+}
+
+@test "where the damaged file lies no more it reads what was put since" {
+    damaged
+    event PAGE_VIEW new s9 | ctl -q put >/dev/null
+    rm "$SPOOL_PATH".damaged-*
+    ctl -q destination add other --url http://127.0.0.1:1
+    [ "$(ctl --json status | jq -c '[.destinations[].waiting]')" = "[1,1]" ]
+}
