@@ -130,6 +130,47 @@ static enum spool_status look_for_present(struct db *db, struct job *j,
     return status;
 }
 
+/* Rows of them may have been found in pages that are no longer in use. */
+static enum spool_status leave_out(struct db *db, struct job *j, int64_t lo,
+                                   int64_t hi, struct spool_error *err)
+{
+    struct recover_report *r = j->report;
+    lo = lo > r->behind ? lo : r->behind + 1;
+    hi = hi < r->to ? hi : r->to;
+    for (int64_t id = lo; id <= hi; id++) {
+        set_bit(j, id);
+    }
+    enum spool_status status =
+        db_run(db, err, STATEMENT_EVENTS_DELETE, "ii", lo, hi);
+    int64_t rows = sqlite3_changes(db->handle);
+    r->readable -= rows;
+    return status == SPOOL_OK ? db_run(db, err, STATEMENT_GONE, "i", rows)
+                              : status;
+}
+
+/* What gave way at a limit is not lost. Unless all of it can be read none is
+ * believed: for the log and for each destination it must be the same events. */
+static enum spool_status look_for_shed(struct db *db, struct job *j,
+                                       struct spool_error *err)
+{
+    bool row;
+    if (!salvage_table(db, j->damaged, "spool_shed")) {
+        return db_run(db, err, STATEMENT_SHED_DISBELIEVE, "i", j->report->to);
+    }
+    sqlite3_stmt *s = db_query(db, STATEMENT_SHED_OF_LOG, "ii",
+                               j->report->behind, j->report->to);
+    enum spool_status status = db_row(db, s, &row, err);
+    while (status == SPOOL_OK && row) {
+        status = leave_out(db, j, sqlite3_column_int64(s, 0),
+                           sqlite3_column_int64(s, 1), err);
+        if (status == SPOOL_OK) {
+            status = db_row(db, s, &row, err);
+        }
+    }
+    (void)sqlite3_reset(s);
+    return status;
+}
+
 static enum spool_status write_lost(struct db *db, struct job *j,
                                     struct spool_error *err)
 {
@@ -306,8 +347,11 @@ static enum spool_status put_destination(struct db *db, struct job *j,
         }
         membership_close(&l.members);
     }
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_DESTINATION_BACK, "ii", d->id, base);
+    }
     return status == SPOOL_OK
-               ? db_run(db, err, STATEMENT_DESTINATION_BACK, "ii", d->id, base)
+               ? db_run(db, err, STATEMENT_SHED_COUNT, "i", d->id)
                : status;
 }
 
@@ -362,6 +406,9 @@ static enum spool_status put_back(struct db *db, void *arg,
                                       j->report->behind, j->report->to);
     if (status == SPOOL_OK) {
         status = look_for_present(db, j, err);
+    }
+    if (status == SPOOL_OK) {
+        status = look_for_shed(db, j, err);
     }
     if (status == SPOOL_OK) {
         status = write_lost(db, j, err);

@@ -183,7 +183,7 @@ static enum spool_status note(struct db *db, struct shed_job *j,
         j->settled_to = row->id > r->base ? row->id : j->settled_to;
         return status;
     }
-    if (r->hi != row->id - 1) {
+    if (r->hi == 0 || r->hi != row->id - 1) {
         status = write_run(db, r, err);
         r->lo = row->id;
     }

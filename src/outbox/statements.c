@@ -68,6 +68,10 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_SHED_COUNT] =
         "UPDATE spool_destination SET shed = (SELECT coalesce(sum(hi - lo + 1),"
         " 0) FROM spool_shed WHERE destination = ?1) WHERE id = ?1",
+    [STATEMENT_SHED_OF_LOG] =
+        "SELECT lo, hi FROM spool_shed WHERE destination = 0 AND hi > ?1 "
+        "AND lo <= ?2 ORDER BY lo",
+    [STATEMENT_SHED_DISBELIEVE] = "DELETE FROM spool_shed WHERE lo <= ?1",
     [STATEMENT_DESTINATION_SHED] =
         "UPDATE spool_destination SET shed = shed + ?2, "
         "shed_passed = shed_passed + ?3 WHERE id = ?1",

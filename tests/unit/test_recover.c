@@ -246,6 +246,78 @@ static void a_lost_page_costs_its_events_and_no_others(void **state)
     assert_int_equal(states[998], 'd');
 }
 
+static int cheap(const char *body, size_t len)
+{
+    (void)body;
+    (void)len;
+    return 0;
+}
+
+/* Events that gave way, and then a page of others is damaged, with the header
+ * or without: what has been put back adds up, and is delivered. */
+static void damage_a_full_one(struct fixture *f, bool header,
+                              struct sums *before, struct sums *after,
+                              struct recover_report *r)
+{
+    struct limits l;
+    struct told told;
+    f->box->class_of = cheap;
+    assert_int_equal(limits_get(f->box, &l, NULL), SPOOL_OK);
+    l.max_events = 600;
+    l.classes[0].shed = true;
+    assert_int_equal(limits_set(f->box, &l, NULL), SPOOL_OK);
+    put_at_once(f, 200);
+    fill(f);
+    fixture_open(f, f->now);
+    assert_int_equal(inspect_sums(f->box, &f->d, before, NULL), SPOOL_OK);
+    assert_true(before->by_state[EVENT_PURGED] > 500);
+    outbox_close(f->box);
+    overwrite(f->path, page_of(f->path, "{\"n\":700}"), 0, PAGE);
+    if (header) {
+        overwrite(f->path, 0, 0, PAGE);
+    }
+    fixture_open(f, f->now);
+    if (!header) { /* nobody has noticed yet */
+        assert_int_not_equal(deliver_all(f), SPOOL_OK);
+        fixture_reopen(f);
+    }
+    *r = put_back(f, false, &told);
+    assert_int_equal(inspect_sums(f->box, &f->d, after, NULL), SPOOL_OK);
+    assert_int_equal(after->lost, r->lost);
+    assert_int_equal(after->accepted, before->accepted);
+    if (r->lost > 0) {
+        verify_finds_losses_alone(f);
+    } else {
+        fixture_verify(f);
+    }
+    assert_int_equal(deliver_all(f), SPOOL_OK);
+    assert_int_equal(inspect_sums(f->box, &f->d, after, NULL), SPOOL_OK);
+    assert_int_equal(after->waiting, 0);
+    assert_int_equal(after->accepted, after->by_state[EVENT_DELIVERED] +
+                                          after->by_state[EVENT_PURGED] +
+                                          after->lost);
+}
+
+static void what_gave_way_is_not_called_lost(void **state)
+{
+    struct sums before, after;
+    struct recover_report r;
+    damage_a_full_one(*state, false, &before, &after, &r);
+    assert_int_equal(after.by_state[EVENT_PURGED],
+                     before.by_state[EVENT_PURGED]);
+    assert_true(r.lost < 300); /* those of one page, or none */
+}
+
+/* There is nothing that tells it from other events: what of it can be read is
+ * delivered after all. */
+static void without_a_header_it_is_as_any_other(void **state)
+{
+    struct sums before, after;
+    struct recover_report r;
+    damage_a_full_one(*state, true, &before, &after, &r);
+    assert_int_equal(after.by_state[EVENT_PURGED], 0);
+}
+
 static void limits_hold_for_the_fresh_file_too(void **state)
 {
     struct fixture *f = *state;
@@ -510,6 +582,8 @@ int main(void)
         TEST(a_file_without_a_header_is_set_aside_and_nothing_is_lost),
         TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
         TEST(a_lost_page_costs_its_events_and_no_others),
+        TEST(what_gave_way_is_not_called_lost),
+        TEST(without_a_header_it_is_as_any_other),
         TEST(limits_hold_for_the_fresh_file_too),
         TEST(destinations_come_from_their_copy_when_the_table_is_gone),
         TEST(events_are_kept_when_no_destination_can_be_read),

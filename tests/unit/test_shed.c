@@ -98,6 +98,22 @@ static int64_t purged(struct fixture *f, const struct destination *d)
     return s.by_state[EVENT_PURGED];
 }
 
+static void add(struct fixture *f, struct destination *d, const char *name,
+                const char *filter, int lanes)
+{
+    struct spool_error err;
+    destination_default(d);
+    (void)snprintf(d->name, sizeof d->name, "%s", name);
+    (void)snprintf(d->url, sizeof d->url, "http://127.0.0.1:1");
+    (void)snprintf(d->filter, sizeof d->filter, "%s", filter);
+    d->batch_events = 4;
+    d->batch_age_ms = 0;
+    d->lanes = lanes;
+    if (destination_add(f->box, d, &err) != SPOOL_OK) {
+        fail_msg("%s", err.message);
+    }
+}
+
 static void nothing_is_shed_unless_it_was_said(void **state)
 {
     struct fixture *f = *state;
@@ -141,6 +157,10 @@ static void only_the_same_or_a_lower_class_gives_way(void **state)
     expect_log(f, "-2222");
     put(f, "2223", 0);
     expect_log(f, "-----2223");
+    struct destination late;
+    add(f, &late, "late", "", 1); /* it cannot have them any more */
+    assert_int_equal(purged(f, &late), 5);
+    fixture_verify(f);
 }
 
 static void what_is_in_flight_or_was_sent_stays(void **state)
@@ -221,22 +241,6 @@ static void retention_keeps_less_when_it_is_half_full(void **state)
     put(f, "0", 0);
     assert_int_equal(retain_step(f->box, &day, &more, NULL), SPOOL_OK);
     expect_log(f, "----0");
-}
-
-static void add(struct fixture *f, struct destination *d, const char *name,
-                const char *filter, int lanes)
-{
-    struct spool_error err;
-    destination_default(d);
-    (void)snprintf(d->name, sizeof d->name, "%s", name);
-    (void)snprintf(d->url, sizeof d->url, "http://127.0.0.1:1");
-    (void)snprintf(d->filter, sizeof d->filter, "%s", filter);
-    d->batch_events = 4;
-    d->batch_age_ms = 0;
-    d->lanes = lanes;
-    if (destination_add(f->box, d, &err) != SPOOL_OK) {
-        fail_msg("%s", err.message);
-    }
 }
 
 static void deliver(struct fixture *f, const struct destination *d, int lane)
