@@ -48,6 +48,10 @@
                   "\r\nContent-Length: 0\r\n\r\n",                             \
         .asks_for_a_day = true                                                 \
     }
+/* More than a send and a receive buffer of realm.h hold; and so much that
+ * libcurl asks with "Expect" first, unless it is told not to. */
+#define BIG         ((size_t)200 * 1024)
+#define HUGE_BODY   ((size_t)1100 * 1024)
 #define GZIP_START  "\xaa\x18\x05"
 #define GZIP_COPIES "\xa3\x60\x14\x8c\x82\x51\x30\x0a\x46\xc1\x28\x18\x05"
 #define OK200       "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -149,10 +153,14 @@ const struct behaviour behaviours[] = {
      .classes = "U",
      .reads = READS_HEADER,
      .ends = ENDS_SHUT,
-     .is_big = true,
+     .bytes = BIG,
      .needs_realm = true,
      .least_ms = 150},
-    {.name = "ignores Expect", .classes = "D", .answer = OK200, .keeps = true},
+    {.name = "ignores Expect",
+     .classes = "D",
+     .answer = OK200,
+     .keeps = true,
+     .bytes = HUGE_BODY},
     STATUS(417, "H", false),
     {.name = "answers before the body and closes",
      .classes = "DRU",
@@ -286,7 +294,10 @@ const struct behaviour behaviours[] = {
      .delay_ms = 165,
      .ends = ENDS_CLOSE,
      .keeps = true},
-    {.name = "100 Continue never", .classes = "U", .ends = ENDS_STALL},
+    {.name = "100 Continue never",
+     .classes = "U",
+     .ends = ENDS_STALL,
+     .bytes = HUGE_BODY},
     {.name = "endless 1xx",
      .classes = "U",
      .endless = "HTTP/1.1 102 Processing\r\n\r\n",

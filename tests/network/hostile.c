@@ -17,7 +17,7 @@
 #include "network/arrivals.h"
 
 #define MOST_ARMED   16
-#define MOST_REQUEST ((size_t)512 * 1024)
+#define MOST_REQUEST ((size_t)2 * 1024 * 1024)
 #define RESTART_MS   20
 #define FILLERS      4
 

@@ -47,7 +47,7 @@ struct behaviour {
     const char *host;
     enum tls_peer tls;
     bool renews_trust; /* not the peer gets better: its authority is trusted */
-    bool is_big;       /* the batch has more bytes than fit on the way */
+    size_t bytes;      /* of the batch, about; 0: few */
     bool needs_realm;  /* realm.h */
     bool needs_ipv6;
     bool needs_patience; /* longer deadlines */

@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "events/event.h"
 #include "spool/handle.h"
 #include "support/box.h"
 
 #define CASE_MS 10000 /* far beyond what any needs; a hang ends here */
-
-/* More than a send and a receive buffer of realm.h hold, less than a batch. */
-#define BIG_BYTES ((size_t)200 * 1024)
 
 #define DAY_MS INT64_C(86400000)
 
@@ -157,7 +155,7 @@ static char *make_event(long number, size_t more)
 static void put(struct run *r, int n)
 {
     char *text[RUN_EVENTS_MAX], mark[32];
-    size_t more = r->at != NULL && r->at->is_big ? BIG_BYTES / (size_t)n : 0;
+    size_t more = r->at != NULL ? r->at->bytes / (size_t)n : 0;
     struct spool_event events[RUN_EVENTS_MAX] = {{0}};
     struct spool_receipt receipts[RUN_EVENTS_MAX] = {{0}};
     struct spool_error err;
@@ -201,7 +199,6 @@ static bool deliver(struct run *r, int n)
 {
     r->left = n;
     r->class = 0;
-    r->overdue = false;
     r->too_soon = r->unmet = r->misled = r->starts_anew = false;
     r->began_ms = uv_hrtime() / 1000000;
     (void)uv_timer_start(&r->limit, time_is_over, CASE_MS, 0);
@@ -242,7 +239,8 @@ bool run_play(struct run *r, const struct behaviour *const *list, size_t n,
     }
     aim_at(r, first);
     r->at = first;
-    ended = ended && deliver(r, events);
+    bool several = first->bytes > EVENT_BYTES_MAX / 2;
+    ended = ended && deliver(r, several ? RUN_EVENTS_MAX : events);
     r->at = NULL;
     if (first->tls != TLS_NONE || first->host != NULL) {
         aim(r, &r->shop);
@@ -270,6 +268,7 @@ static void add_destination(struct run *r)
     (void)snprintf(d->url, sizeof d->url, "http://127.0.0.1:%d/add?apiKey=k",
                    hostile_port(r->hostile));
     d->batch_age_ms = 0;
+    d->batch_bytes = (int64_t)2 * 1024 * 1024;
     d->backoff_base_ms = 1;
     d->backoff_cap_ms = 2;
     d->hold_after = 1000; /* a refusing endpoint is another test's */

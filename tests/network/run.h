@@ -39,7 +39,7 @@ struct run {
     char class;                 /* how its first batch ended; 0: not yet */
     const struct behaviour *at; /* its first: put right by the first report */
     bool starts_anew;           /* the wait that was asked for is too long */
-    bool overdue;               /* it did not end */
+    bool overdue;               /* it did not end, and so will no other */
     bool too_soon;              /* for what it says */
     bool misled;                /* it says another thing */
     bool unmet;                 /* nobody came to what it says */
@@ -51,9 +51,9 @@ struct run {
 void run_begin(struct run *r, const struct sender_ops *sender, bool patient);
 
 /* A case: n behaviours in a row, on a kept or a fresh connection, with a batch
- * of some events. Only the first may be one that no request to the endpoint
- * meets: a door, a host, TLS. Fills in what is said of the case; false if it
- * did not end. */
+ * of some events, more if its bytes would not fit into one. Only the first may
+ * be one that no request to the endpoint meets: a door, a host, TLS. Fills in
+ * what is said of the case; false if it did not end. */
 bool run_play(struct run *r, const struct behaviour *const *list, size_t n,
               bool reused, int events);
 
