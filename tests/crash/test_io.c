@@ -23,6 +23,7 @@
 
 #include "base/random.h"
 #include "crash/fault.h"
+#include "outbox/limits.h"
 #include "outbox/retain.h"
 #include "outbox/store.h"
 #include "support/box.h"
@@ -47,6 +48,7 @@ struct life {
     int64_t destination; /* 0: it was not added */
     int events;          /* tried so far: the nth is {"n":N} */
     enum fate fate[EVENTS + 1];
+    int64_t shed;
     int64_t settled; /* said to be delivered, dead or purged */
     struct turn turn;
     bool in_hand;
@@ -85,11 +87,18 @@ static int64_t now_of(void *arg)
     return l->now;
 }
 
+static int cheap(const char *body, size_t len)
+{
+    (void)body;
+    (void)len;
+    return 0;
+}
+
 static bool open_spool(struct life *l)
 {
     struct spool_error err = {0};
     struct outbox_options options = {
-        .path = l->path, .create = true, .clock = &l->clock};
+        .path = l->path, .create = true, .clock = &l->clock, .class_of = cheap};
     l->box = NULL;
     if (!done(l, outbox_open(&options, &l->box, &err), &err)) {
         return false;
@@ -127,9 +136,10 @@ static void put(struct life *l, int n)
     enum spool_status status = outbox_append(l->box, events, (size_t)n, &err);
     (void)done(l, status, &err);
     for (int i = 0; i < n; i++) {
-        l->fate[++l->events] = status == SPOOL_OK        ? STORED
-                               : status == SPOOL_UNKNOWN ? UNKNOWN
-                                                         : REFUSED;
+        bool room = events[i].appended != APPENDED_NO_ROOM;
+        l->fate[++l->events] = status == SPOOL_OK && room ? STORED
+                               : status == SPOOL_UNKNOWN  ? UNKNOWN
+                                                          : REFUSED;
     }
 }
 
@@ -211,6 +221,28 @@ static void retain(struct life *l)
     }
 }
 
+/* The oldest that nobody has taken give way to new ones. */
+static void fill_up(struct life *l)
+{
+    struct spool_error err = {0};
+    struct limits limits;
+    struct limits_usage usage;
+    if (!done(l, limits_get(l->box, &limits, &err), &err) ||
+        !done(l, limits_usage(l->box, &usage, &err), &err)) {
+        return;
+    }
+    limits.max_events = usage.events;
+    limits.classes[0].shed = true;
+    (void)done(l, limits_set(l->box, &limits, &err), &err);
+    put(l, 2);
+    put(l, 1);
+    limits.max_events = 0;
+    (void)done(l, limits_set(l->box, &limits, &err), &err);
+    if (done(l, limits_usage(l->box, &usage, &err), &err)) {
+        l->shed = usage.shed[LIMIT_EVENTS][0];
+    }
+}
+
 static void close_spool(struct life *l)
 {
     give_up_hand(l);
@@ -249,6 +281,7 @@ static void live(struct life *l)
         if (open_spool(l)) {
             work(l);
             retain(l);
+            fill_up(l);
             put(l, 1);
             close_spool(l);
         }
@@ -423,6 +456,9 @@ static long count_calls(long calls[FAULT_KINDS])
         struct point p = {(enum fault_kind)kind, 1000000000, false};
         calls[kind] = play(&p, &l, &fired);
         sum += kind == FAULT_WRITE_LIE ? 0 : calls[kind] * 2;
+        if (l.wrong == 0 && l.shed == 0) {
+            find(&l, "no event gave way");
+        }
         if (l.wrong > 0) {
             (void)fprintf(stderr, "without a fault: %s\n", l.why);
             exit(1);
