@@ -33,6 +33,7 @@
 #include "outbox/retain.h"
 #include "outbox/store.h"
 #include "spool/handle.h"
+#include "spool/limits.h"
 #include "support/box.h"
 #include "support/long_run.h"
 #include "support/result.h"
@@ -257,6 +258,17 @@ static enum spool_status do_put_keyed(struct spool_error *err)
     return put(spool, EVENTS + 1, "a-key", err);
 }
 
+/* So full that what is delivered gives way, and one that is not. */
+static void fill_up(void)
+{
+    struct spool_limits limits;
+    struct spool_error err;
+    must(spool_get_limits(spool, &limits, &err), &err);
+    limits.max_events = EVENTS - 4;
+    limits.classes[SPOOL_CLASS_VIEW].shed = 1;
+    must(spool_set_limits(spool, &limits, &err), &err);
+}
+
 static enum spool_status do_put_many(struct spool_error *err)
 {
     static char texts[3][400];
@@ -461,6 +473,7 @@ static const struct {
     {"put", NULL, do_put},
     {"put with a key", NULL, do_put_keyed},
     {"put three", NULL, do_put_many},
+    {"put where it is full", fill_up, do_put},
     {"take", NULL, do_take},
     {"settle", take_first, do_settle},
     {"split", take_first, do_split},
