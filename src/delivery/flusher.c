@@ -40,6 +40,7 @@ struct flusher_private {
     uv_work_t survey_work;
     bool surveying;
     struct tidier tidier;
+    bool survey_replaying;
     enum spool_status survey_status;
     struct spool_error survey_error;
     struct paced *paces;
@@ -148,7 +149,7 @@ static void run_survey(uv_work_t *work)
     struct flusher *f = work->data;
     /* What fails here fails in the lanes as well, or works next time. */
     (void)replay_step(f->options.box, f->only[0] != '\0' ? f->only : NULL,
-                      &f->own->replaying, NULL);
+                      &f->own->survey_replaying, NULL);
     f->own->survey_status =
         destination_list(f->options.box, f->own->found, DESTINATIONS_MAX,
                          &f->own->found_n, &f->own->survey_error);
@@ -200,6 +201,7 @@ static void survey_done(uv_work_t *work, int cancelled)
     struct flusher_private *own = f->own;
     (void)cancelled; /* never: nobody cancels it */
     own->surveying = false;
+    own->replaying = own->survey_replaying;
     if (f->stopping) {
         finish_if_stopped(f);
         return;
