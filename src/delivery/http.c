@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "delivery/bounds.h"
 #include "delivery/multi.h"
 
 #define HEADER_LIMIT ((size_t)64 * 1024)
@@ -247,38 +248,6 @@ static void transfer_finished(CURL *easy, CURLcode result)
 /* ------------------------------------------------------- the start of a
  * request */
 
-/* Refuses what libcurl would only find out later, and what it would let
- * through: a login in the URL, a header that is two. */
-static enum spool_status check_request(const struct http_request *request,
-                                       struct spool_error *err)
-{
-    CURLU *url = curl_url();
-    char *scheme = NULL;
-    bool good = url != NULL &&
-                curl_url_set(url, CURLUPART_URL, request->url,
-                             CURLU_DISALLOW_USER) == CURLUE_OK &&
-                curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-                (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
-    curl_free(scheme);
-    curl_url_cleanup(url);
-    if (!good) {
-        return failed(err, SPOOL_MISUSE,
-                      "the destination's URL is no http or https URL without a "
-                      "login; set another one");
-    }
-    for (const char *const *line = request->headers; *line != NULL; line++) {
-        if (strpbrk(*line, "\r\n") != NULL) {
-            return failed(err, SPOOL_MISUSE,
-                          "a request header holds a line break; check the "
-                          "destination's key and origin");
-        }
-    }
-    if (request->body != NULL && request->body_len == 0) {
-        return failed(err, SPOOL_MISUSE, "a request needs a body");
-    }
-    return SPOOL_OK;
-}
-
 static bool copy_headers(struct http_post *post, const char *const *lines)
 {
     /* Without "Expect: 100-continue", which costs a second at a server that
@@ -325,41 +294,6 @@ static bool set_request(struct http_post *post, const char *url)
            SET(PRIVATE, post);
 }
 
-/* What is not named here stays off by itself: cookies, .netrc, decompression
- * of answers. */
-static bool set_bounds(struct http_post *post, const struct http *h)
-{
-    return SET(PROTOCOLS_STR, "http,https") && SET(FOLLOWLOCATION, 0L) &&
-           SET(DISALLOW_USERNAME_IN_URL, 1L) &&
-           SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
-           SET(HTTP09_ALLOWED, 0L) &&
-           /* No signals; and no waiting, on the loop's thread, for a name
-            * lookup that was given up. */
-           SET(NOSIGNAL, 1L) && SET(QUICK_EXIT, 1L) &&
-           SET(CONNECTTIMEOUT_MS, h->options.connect_timeout_ms) &&
-           SET(TIMEOUT_MS, h->options.total_timeout_ms) &&
-           SET(MAXAGE_CONN, h->options.idle_max_s) &&
-           SET(MAXLIFETIME_CONN, h->options.trust_max_s) &&
-           SET(TCP_KEEPALIVE, 1L) && SET(SSL_VERIFYPEER, 1L) &&
-           SET(SSL_VERIFYHOST, 2L) &&
-           SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
-           SET(CA_CACHE_TIMEOUT, h->options.trust_max_s);
-}
-
-static bool set_peer(struct http_post *post, const struct http *h,
-                     const struct http_request *r)
-{
-    const char *ca = r->ca_file != NULL ? r->ca_file : h->ca_file;
-    const char *key = r->client_key != NULL ? r->client_key : r->client_cert;
-    /* The system's folder would be asked as well. */
-    return (ca == NULL || (SET(CAINFO, ca) && SET(CAPATH, NULL))) &&
-           (r->client_cert == NULL ||
-            (SET(SSLCERT, r->client_cert) && SET(SSLKEY, key))) &&
-           /* An empty text is "none, whatever the environment says". */
-           SET(PROXY, r->proxy != NULL ? r->proxy : "") && SET(NOPROXY, "") &&
-           SET(SUPPRESS_CONNECT_HEADERS, 1L);
-}
-
 static void link_post(struct http *h, struct http_post *post)
 {
     post->next = h->posts;
@@ -375,7 +309,7 @@ enum spool_status http_post(struct http *h, const struct http_request *request,
                             struct spool_error *err)
 {
     assert(!h->closing);
-    enum spool_status status = check_request(request, err);
+    enum spool_status status = bounds_check(request, err);
     if (status != SPOOL_OK) {
         return status;
     }
@@ -391,8 +325,10 @@ enum spool_status http_post(struct http *h, const struct http_request *request,
                                .arg = arg};
     post->easy = take_handle(h);
     if (post->easy == NULL || !copy_headers(post, request->headers) ||
-        !set_request(post, request->url) || !set_bounds(post, h) ||
-        !set_peer(post, h, request) || !multi_add(h->multi, post->easy)) {
+        !set_request(post, request->url) ||
+        !bounds_set(post->easy, &h->options) ||
+        !bounds_set_peer(post->easy, request, h->ca_file) ||
+        !multi_add(h->multi, post->easy)) {
         free_post(post);
         return failed(err, SPOOL_NO_MEMORY, "libcurl cannot start a request");
     }

@@ -1,5 +1,5 @@
-/* HTTP requests over libcurl on a libuv loop: with multi.c beneath it the only
- * file that knows libcurl.
+/* HTTP requests over libcurl on a libuv loop: with multi.c and bounds.c the
+ * only file that knows libcurl.
  *
  * libcurl sends a POST again by itself when a reused connection dies before
  * the answer. Here the body goes through a read callback without a seek

@@ -1,6 +1,6 @@
 /* libcurl's multi interface on a libuv loop: which sockets to watch, when to
- * wake, which transfers have ended. With http.c the only file that knows
- * libcurl. Everything runs on the loop's thread. */
+ * wake, which transfers have ended. With http.c and bounds.c the only
+ * file that knows libcurl. Everything runs on the loop's thread. */
 #ifndef DELIVERY_MULTI_H
 #define DELIVERY_MULTI_H
 

@@ -169,13 +169,13 @@ module.exports = [
     },
     {
         name: 'redirects are followed',
-        edits: [['src/delivery/http.c', 'SET(FOLLOWLOCATION, 0L)',
+        edits: [['src/delivery/bounds.c', 'SET(FOLLOWLOCATION, 0L)',
             'SET(FOLLOWLOCATION, 1L)']],
         test: 'unit/http',
     },
     {
         name: 'certificates are not verified',
-        edits: [['src/delivery/http.c', 'SET(SSL_VERIFYPEER, 1L)',
+        edits: [['src/delivery/bounds.c', 'SET(SSL_VERIFYPEER, 1L)',
             'SET(SSL_VERIFYPEER, 0L)']],
         test: 'unit/http_tls',
     },

@@ -19,7 +19,7 @@ set(layers
 set(owners
     "sqlite3\\.h|^src/outbox/"
     "outbox/(body|checkpoint|db|migrate|statements|store|tile|turn|writer)\\.h|^src/outbox/"
-    "curl/.+|^src/delivery/(http|multi)\\.[ch]$"
+    "curl/.+|^src/delivery/(bounds|http|multi)\\.[ch]$"
     "json-c/.+|^src/delivery/verdict\\.c$"
     "json-c/.+|^tools/"
     "uv\\.h|^(src/delivery|src/spool|tools)/"
