@@ -143,3 +143,20 @@ load spoolctl
     run ctl -q put - <<<"$(event PAGE_VIEW u s)"
     [ "$output" = 2001 ]
 }
+
+@test "a spool that is replaced under the flusher ends it; exit 1 and says so" {
+    sandbox --fault status=503
+    shop
+    event PAGE_VIEW u s | ctl -q put
+    ctl -q flush --timeout 60s 2>words &
+    flusher=$!
+    children+=("$flusher")
+    until [ -s log ]; do kill -0 "$flusher"; done
+    cp "$SPOOL_PATH" other
+    mv other "$SPOOL_PATH"
+    status=0
+    wait "$flusher" || status=$?
+    [ "$status" -eq 1 ]
+    [ "$(grep -c "was moved, removed or replaced" words)" -eq 1 ]
+    grep -q "open the spool again" words
+}

@@ -117,7 +117,9 @@ static void report(void *arg, const struct spool_report *r)
     }
     count(f, r);
     say_delivered(f);
-    say_report(f, r);
+    if (r->kind != SPOOL_REPORT_STOPPED) { /* why is how the command ends */
+        say_report(f, r);
+    }
 }
 
 static void add_left(struct json_object *list, const struct destination *d,
