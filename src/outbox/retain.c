@@ -168,7 +168,6 @@ static enum spool_status run_step(struct db *db, void *arg,
     struct retain_job *j = arg;
     j->now = outbox_now(j->box);
     j->more = false;
-    writer_tidy(&j->box->writer);
     enum spool_status status = find_before(db, j, err);
     if (status == SPOOL_OK) {
         status = drop_events(db, j, err);

@@ -209,13 +209,6 @@ enum spool_status writer_has_room(const struct writer *w, int64_t wanted,
                                             : "for recording deliveries");
 }
 
-void writer_tidy(struct writer *w)
-{
-    if (w->ballast.is_wanted) {
-        ballast_make(&w->ballast);
-    }
-}
-
 /* The disk was full for one of the jobs. A WAL that is checkpointed begins
  * anew, in the room it has already; what must be recorded may have the ballast
  * too. */
@@ -299,7 +292,10 @@ static void lead_once(struct writer *w)
     gather(w);
     struct write_job *jobs = take_jobs(w);
     (void)pthread_mutex_unlock(&w->lock);
+    int changes = sqlite3_total_changes(w->db.handle);
     lead(w, jobs);
+    /* As a flusher's turns are that find nothing, every second. */
+    bool idle = sqlite3_total_changes(w->db.handle) == changes;
     if (w->ended == SPOOL_OK) {
         make_room(w, jobs);
     } else if (w->ended == SPOOL_UNKNOWN) {
@@ -313,6 +309,9 @@ static void lead_once(struct writer *w)
         w->ended == SPOOL_OK) {
         w->db.wants_checkpoint = false;
         checkpoint_try(w);
+    }
+    if (w->ballast.is_wanted && idle) {
+        ballast_make(&w->ballast);
     }
     (void)pthread_mutex_lock(&w->lock);
     w->leading = false;

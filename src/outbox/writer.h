@@ -80,7 +80,4 @@ int64_t writer_keeps_free(const struct writer *w, int64_t wanted);
 enum spool_status writer_has_room(const struct writer *w, int64_t wanted,
                                   struct spool_error *err);
 
-/* For a job: makes the ballast again if it was given up and there is room. */
-void writer_tidy(struct writer *w);
-
 #endif

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "outbox/store.h"
 #include "support/box.h"
 
 #define THREADS 8
@@ -145,6 +146,29 @@ static void the_wal_stays_bounded(void **state)
     fixture_verify(f);
 }
 
+static enum spool_status do_nothing(struct db *db, void *arg,
+                                    struct spool_error *err)
+{
+    (void)db;
+    (void)arg;
+    (void)err;
+    return SPOOL_OK;
+}
+
+/* As each turn of an idle flusher is. */
+static void
+a_ballast_that_was_given_up_is_made_by_whoever_comes_next(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s-ballast", f->path);
+    ballast_give_up(&f->box->writer.ballast);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(outbox_write(f->box, do_nothing, NULL, &err), SPOOL_OK);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -154,6 +178,7 @@ int main(void)
         TEST(threads_put_together_each_in_its_own_order),
         TEST(processes_put_into_one_file_at_once),
         TEST(the_wal_stays_bounded),
+        TEST(a_ballast_that_was_given_up_is_made_by_whoever_comes_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
