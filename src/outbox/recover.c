@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "outbox/aside.h"
 #include "outbox/keep.h"
+#include "outbox/retile.h"
 #include "outbox/salvage.h"
 #include "outbox/store.h"
 
@@ -30,7 +31,7 @@ struct job {
     struct buffer bytes;
     enum spool_status status;
     struct spool_error *err;
-    struct rng rng;
+    struct retile retile;
 };
 
 static bool get_bit(const struct job *j, int64_t id)
@@ -94,24 +95,24 @@ static bool take_cell(void *arg, const struct cell *cell)
     return (j->n < CHUNK_EVENTS && j->bytes.len < CHUNK_BYTES) || write_out(j);
 }
 
-static void tell_orders(struct db *db, struct job *j, enum recover_kind kind,
-                        int64_t lo, int64_t hi)
+static void tell_orders(struct db *db, const struct recover_report *r,
+                        enum recover_kind kind, int64_t lo, int64_t hi)
 {
     bool row;
     sqlite3_stmt *s = db_query(db, STATEMENT_ORDERS_OPEN_BETWEEN, "ii", lo, hi);
     while (db_row(db, s, &row, NULL) == SPOOL_OK && row) {
-        j->report->order(j->report->arg, kind,
-                         (const char *)sqlite3_column_text(s, 0),
-                         sqlite3_column_int64(s, 1));
+        r->order(r->arg, kind, (const char *)sqlite3_column_text(s, 0),
+                 sqlite3_column_int64(s, 1));
     }
 }
 
-static void tell_range(struct db *db, struct job *j, enum recover_kind kind,
-                       const char *destination, int64_t lo, int64_t hi)
+void recover_tell(struct db *db, const struct recover_report *r,
+                  enum recover_kind kind, const char *destination, int64_t lo,
+                  int64_t hi)
 {
-    if (j->report->range != NULL) {
-        j->report->range(j->report->arg, kind, destination, lo, hi);
-        tell_orders(db, j, kind, lo, hi);
+    if (r->range != NULL) {
+        r->range(r->arg, kind, destination, lo, hi);
+        tell_orders(db, r, kind, lo, hi);
     }
 }
 
@@ -186,192 +187,9 @@ static enum spool_status write_lost(struct db *db, struct job *j,
                             outbox_now(j->box),
                             "not readable in the file that was set aside");
             j->report->lost += id - lo;
-            tell_range(db, j, RECOVER_LOST, NULL, lo, id - 1);
+            recover_tell(db, j->report, RECOVER_LOST, NULL, lo, id - 1);
         }
         id += id <= to;
-    }
-    return status;
-}
-
-/* One lane of a destination, being tiled anew. */
-struct lane {
-    const struct destination *d;
-    struct membership members;
-    int64_t cursor; /* cut up to here, as far as it is known; 0: unknown */
-    int64_t to;
-};
-
-static enum spool_status put_tile(struct db *db, struct job *j,
-                                  const struct lane *l, struct tile *t,
-                                  struct spool_error *err)
-{
-    int64_t events = t->events, passed = t->passed;
-    enum spool_status status =
-        tile_count(db, &l->members, t->lo, t->hi, &t->events, &t->passed, err);
-    if (status != SPOOL_OK) {
-        return status;
-    }
-    bool same = events == t->events && passed == t->passed;
-    if (t->key[0] == '\0' || (!same && tile_is_waiting(t->state))) {
-        uuid_v7(&j->rng, outbox_now(j->box), t->key); /* its bytes are new */
-    }
-    return tile_insert(db, t, outbox_now(j->box), NULL, NULL, err);
-}
-
-/* The state of an event that no batch is known of. */
-static enum spool_status held_state(struct db *db, int64_t event,
-                                    enum tile_state *state,
-                                    struct spool_error *err)
-{
-    bool row;
-    sqlite3_stmt *s = db_query(db, STATEMENT_HOLD_GET, "i", event);
-    enum spool_status status = db_row(db, s, &row, err);
-    if (status == SPOOL_OK && row) {
-        *state = sqlite3_column_int(s, 0) != 0 ? TILE_DEAD : TILE_HELD;
-        (void)sqlite3_reset(s);
-    }
-    return status;
-}
-
-/* lo..hi is pending again, in tiles of a batch's size; held events are tiles
- * of their own. */
-static enum spool_status put_gap(struct db *db, struct job *j,
-                                 const struct lane *l, int64_t lo, int64_t hi,
-                                 struct spool_error *err)
-{
-    enum spool_status status = SPOOL_OK;
-    int64_t step = l->d->body == BODY_OBJECT ? 1 : l->d->batch_events;
-    while (status == SPOOL_OK && lo <= hi) {
-        int64_t held = 0;
-        struct tile t = {.destination = l->d->id, .lane = l->members.lane};
-        t.state = TILE_PENDING;
-        t.lo = lo;
-        t.hi = lo + step - 1 < hi ? lo + step - 1 : hi;
-        status = db_number(db, err, 0, &held, STATEMENT_HOLD_NEXT, "i", lo);
-        if (lo <= j->report->behind) { /* dropped, so it was settled */
-            t.hi = hi < j->report->behind ? hi : j->report->behind;
-            t.state = TILE_DELIVERED;
-        } else if (status == SPOOL_OK && held == lo) {
-            t.hi = lo;
-            status = held_state(db, lo, &t.state, err);
-        } else if (held > lo && held <= t.hi) {
-            t.hi = held - 1;
-        }
-        if (status == SPOOL_OK) {
-            status = put_tile(db, j, l, &t, err);
-        }
-        if (status == SPOOL_OK && t.lo <= l->cursor && t.events > 0 &&
-            t.lo > j->report->behind) {
-            j->report->twice += t.events;
-            tell_range(db, j, RECOVER_TWICE, l->d->name, t.lo, t.hi);
-        }
-        lo = t.hi + 1;
-    }
-    return status;
-}
-
-static int by_lo(const void *a, const void *b)
-{
-    const struct tile *x = a, *y = b;
-    return x->lo < y->lo ? -1 : x->lo > y->lo;
-}
-
-static enum spool_status tile_lane(struct db *db, struct job *j, struct lane *l,
-                                   int64_t base, struct spool_error *err)
-{
-    struct tile *tiles;
-    size_t n;
-    int64_t next = base + 1;
-    enum spool_status status = SPOOL_OK;
-    if (!salvage_tiles(j->damaged, l->d->id, l->members.lane, &tiles, &n)) {
-        j->report->state_whole = false;
-        l->cursor = l->cursor > 0 ? l->cursor : l->to;
-    }
-    if (n > 0) {
-        qsort(tiles, n, sizeof *tiles, by_lo);
-    }
-    for (size_t i = 0; status == SPOOL_OK && i < n; i++) {
-        struct tile *t = &tiles[i];
-        if (t->lo < next || t->hi > l->to) {
-            continue; /* read twice, or damaged */
-        }
-        status = put_gap(db, j, l, next, t->lo - 1, err);
-        if (status == SPOOL_OK) {
-            status = put_tile(db, j, l, t, err);
-        }
-        next = t->hi + 1;
-    }
-    free(tiles);
-    if (status == SPOOL_OK) {
-        status = put_gap(db, j, l, next, l->to, err);
-    }
-    return status;
-}
-
-static int64_t ask_damaged(const struct job *j, const char *what, int64_t id,
-                           int64_t missing)
-{
-    char sql[160];
-    (void)snprintf(sql, sizeof sql, "SELECT %s = %lld", what, (long long)id);
-    return salvage_number(j->damaged, sql, missing);
-}
-
-/* A destination that was added since reads from its own base on. */
-static enum spool_status put_destination(struct db *db, struct job *j,
-                                         const struct destination *d,
-                                         struct spool_error *err)
-{
-    int64_t base = keep_base(j->damaged, d->id, j->report->behind);
-    if (base < 0 || base >= d->base || d->base != j->report->to) {
-        return SPOOL_OK;
-    }
-    enum spool_status status = SPOOL_OK;
-    for (int i = 0; status == SPOOL_OK && i < d->lanes; i++) {
-        struct lane l = {.d = d, .to = j->report->to};
-        char what[96];
-        (void)snprintf(what, sizeof what,
-                       "cursor FROM spool_lane WHERE lane = %d AND destination",
-                       i);
-        l.cursor = ask_damaged(j, what, d->id, l.to);
-        (void)snprintf(what, sizeof what,
-                       "base FROM spool_lane WHERE lane = %d AND destination",
-                       i);
-        int64_t from = ask_damaged(j, what, d->id, base);
-        status = membership_open(&l.members, j->box, d, i, err);
-        if (status == SPOOL_OK) {
-            status = tile_lane(db, j, &l, from, err);
-        }
-        if (status == SPOOL_OK) {
-            status = db_run(db, err, STATEMENT_LANES_BACK, "iii", d->id,
-                            (int64_t)i, from);
-        }
-        membership_close(&l.members);
-    }
-    if (status == SPOOL_OK) {
-        status = db_run(db, err, STATEMENT_DESTINATION_BACK, "ii", d->id, base);
-    }
-    return status == SPOOL_OK
-               ? db_run(db, err, STATEMENT_SHED_COUNT, "i", d->id)
-               : status;
-}
-
-static enum spool_status put_destinations(struct db *db, struct job *j,
-                                          struct spool_error *err)
-{
-    enum spool_status status = SPOOL_OK;
-    int64_t id = 0;
-    while (status == SPOOL_OK) {
-        struct destination d;
-        bool found;
-        status =
-            db_number(db, err, 0, &id, STATEMENT_DESTINATION_NEXT, "i", id);
-        if (status != SPOOL_OK || id == 0) {
-            return status;
-        }
-        status = destination_get(db, id, &found, &d, err);
-        if (status == SPOOL_OK) {
-            status = put_destination(db, j, &d, err);
-        }
     }
     return status;
 }
@@ -414,7 +232,7 @@ static enum spool_status put_back(struct db *db, void *arg,
         status = write_lost(db, j, err);
     }
     if (status == SPOOL_OK) {
-        status = put_destinations(db, j, err);
+        status = retile(db, &j->retile, err);
     }
     if (status == SPOOL_OK) {
         status = write_down(db, j, err);
@@ -484,7 +302,8 @@ enum spool_status recover(struct outbox *box, const char *damaged, bool dry,
                     .dry = dry,
                     .report = report,
                     .err = err != NULL ? err : &why};
-    rng_init(&j.rng);
+    j.retile = (struct retile){box, damaged, report, {0}};
+    rng_init(&j.retile.rng);
     report->readable = report->lost = report->twice = 0;
     if (aside_inode(damaged) == 0) {
         return failed(err, SPOOL_NOT_FOUND, "there is no file %s", damaged);

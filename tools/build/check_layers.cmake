@@ -18,7 +18,7 @@ set(layers
 # headers show SQLite, which nobody outside is to see.
 set(owners
     "sqlite3\\.h|^src/outbox/"
-    "outbox/(body|checkpoint|db|migrate|statements|store|tile|turn|writer)\\.h|^src/outbox/"
+    "outbox/(body|checkpoint|db|migrate|retile|statements|store|tile|turn|writer)\\.h|^src/outbox/"
     "curl/.+|^src/delivery/(bounds|http|multi)\\.[ch]$"
     "json-c/.+|^src/delivery/verdict\\.c$"
     "json-c/.+|^tools/"
