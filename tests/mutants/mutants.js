@@ -200,9 +200,11 @@ module.exports = [
     },
     {
         name: 'a checkpoint runs beside a writer',
-        edits: [['src/outbox/writer.c',
-            'if (db_begin(&w->db, NULL) != SPOOL_OK) {\n        return;\n' +
-            '    }\n', '']],
+        edits: [['src/outbox/checkpoint.c',
+            'status = db_begin(&w->db, err);\n    }\n' +
+            '    if (status != SPOOL_OK) {\n        return status;',
+            'status = SPOOL_OK;\n    }\n' +
+            '    if (status != SPOOL_OK) {\n        return status;']],
         test: 'crash/sqlite',
     },
     {
