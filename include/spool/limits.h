@@ -9,7 +9,8 @@
  *     limits.classes[SPOOL_CLASS_VIEW].share = 80;
  *
  * Nothing that was accepted is taken out again, unless its class is set to
- * shed. What was delivered and is only kept to be looked at gives way first.
+ * shed. What was delivered and is only kept to be looked at gives way
+ * first, and is not kept once more than half of a limit is used up.
  *
  * The limits stand in the spool's file and hold for every process that puts
  * into it, from its next put on. */

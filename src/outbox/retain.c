@@ -17,6 +17,7 @@ const struct retention retention_default = {
 
 /* Of those when room is needed at once. */
 #define WAY_STEPS 4
+#define VAIN_MS   1000
 
 struct retain_job {
     struct outbox *box;
@@ -201,16 +202,39 @@ enum spool_status retain_step(struct outbox *box, const struct retention *r,
     return status;
 }
 
+/* A round through the log that dropped nothing is vain until something was
+ * taken since, or for a second. */
+static enum spool_status is_vain(struct db *db, struct outbox *box, bool *vain,
+                                 struct spool_error *err)
+{
+    struct vain_round *v = &box->vain;
+    int64_t cursors = 0, mono = clock_mono_ms(box->clock);
+    enum spool_status status =
+        db_number(db, err, 0, &cursors, STATEMENT_LANE_SUM, "");
+    *vain = v->ended && v->cursors == cursors && mono - v->at < VAIN_MS;
+    if (!*vain) {
+        *v = (struct vain_round){.cursors = cursors, .at = mono};
+    }
+    return status;
+}
+
 enum spool_status retain_give_way(struct db *db, struct outbox *box,
                                   int64_t *freed, struct spool_error *err)
 {
-    struct retain_job j = {.box = box, .now = outbox_now(box), .more = true};
-    enum spool_status status = SPOOL_OK;
+    struct retain_job j = {.box = box, .now = outbox_now(box)};
+    bool vain;
+    enum spool_status status = is_vain(db, box, &vain, err);
+    *freed = 0;
+    if (status != SPOOL_OK || vain) {
+        return status;
+    }
     j.before = j.now;
+    j.more = true;
     for (int i = 0; status == SPOOL_OK && j.more && i < WAY_STEPS; i++) {
         j.more = false;
         status = drop_events(db, &j, err);
     }
+    box->vain.ended = !j.more && j.gone == 0;
     *freed = j.gone;
     return status;
 }

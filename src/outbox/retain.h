@@ -26,7 +26,7 @@ enum spool_status retain_step(struct outbox *box, const struct retention *r,
                               bool *more, struct spool_error *err);
 
 /* For a job that needs room: drops what every destination has behind it,
- * however young, of the next few thousand events; *freed of them. */
+ * however young, of the next few hundred events; *freed of them. */
 struct db;
 enum spool_status retain_give_way(struct db *db, struct outbox *box,
                                   int64_t *freed, struct spool_error *err);

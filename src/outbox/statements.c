@@ -77,6 +77,7 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "shed_passed = shed_passed + ?3 WHERE id = ?1",
     [STATEMENT_DESTINATION_DELETE_SHED] =
         "DELETE FROM spool_shed WHERE destination = ?1",
+    [STATEMENT_LANE_SUM] = "SELECT sum(cursor) FROM spool_lane",
     [STATEMENT_LANE_NEAREST] = "SELECT min(cursor) FROM spool_lane",
     [STATEMENT_ORDER_OF] = "SELECT 1 FROM spool_order WHERE event = ?1",
     [STATEMENT_EVENTS_DELETE] =
@@ -371,11 +372,12 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "WHERE at BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT ?3)",
 
     /* The first event from an id on, if it was accepted long enough ago and
-     * some lane has cut past it. */
+     * every destination has a lane that was cut past it. */
     [STATEMENT_RETAIN_FIRST] =
         "SELECT id FROM (SELECT id, at FROM spool_event WHERE id >= ?1 "
         "ORDER BY id LIMIT 1) WHERE at <= ?2 "
-        "AND id <= (SELECT max(cursor) FROM spool_lane)",
+        "AND id <= (SELECT min(furthest) FROM (SELECT max(cursor) AS furthest "
+        "FROM spool_lane GROUP BY destination))",
     /* Where a filter passed over events of the tile, this may be one: it is not
      * called delivered then. */
     [STATEMENT_RETAIN_STAMP_ORDERS] =

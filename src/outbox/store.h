@@ -19,6 +19,12 @@ struct shed_round {
     int64_t to, begun_at, version;
 };
 
+/* When retention last went through the log for room and found none. */
+struct vain_round {
+    bool ended;
+    int64_t at, cursors;
+};
+
 struct outbox {
     char *path;
     char store_id[UUID_SIZE];
@@ -31,8 +37,9 @@ struct outbox {
     struct toll toll;
     int (*class_of)(const char *body, size_t len);
     struct shed_round shed[OUTBOX_CLASSES]; /* jobs' own */
-    int64_t retained_to; /* retention has looked up to this id; jobs' own */
-    bool retained_any;   /* rows went since its last round ended; likewise */
+    int64_t retained_to;    /* retention has looked up to this id; jobs' own */
+    struct vain_round vain; /* likewise */
+    bool retained_any;      /* rows went since its last round ended; likewise */
     pthread_mutex_t read_lock; /* over reader */
     struct db reader;
     struct rng rng;
