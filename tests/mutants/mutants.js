@@ -228,4 +228,16 @@ module.exports = [
             '#define STEP_EVENTS 250000']],
         test: 'crash/retention',
     },
+    {
+        name: 'a bad end is not made good',
+        edits: [['src/outbox/guard.c',
+            'status = checkpoint_mend(&box->writer, err);', '']],
+        test: 'unit/guard',
+    },
+    {
+        name: 'another spool\'s WAL is believed',
+        edits: [['src/outbox/outbox.c',
+            'status = guard_wal(box->path, err);', '']],
+        test: 'crash/scenes',
+    },
 ];
