@@ -56,16 +56,21 @@ struct spool_options {
 SPOOL_EXPORT void spool_options_default(struct spool_options *options);
 
 /* SPOOL_NOT_FOUND without create, SPOOL_NEWER for a file of a newer release and
- * SPOOL_DAMAGED for another program's, both untouched. A spool that is damaged
- * is set aside as PATH.damaged-TIME and a fresh one takes its place, whose ids
- * go on behind the last one given: `spoolctl recover` puts back what can be
- * read. SPOOL_IO says which of the spool's files or folders is not as it should
- * be (a link, another's, open to others). On failure *out is untouched. */
+ * SPOOL_DAMAGED for another program's or beside another spool's -wal, all
+ * untouched. A spool that is damaged is set aside as PATH.damaged-TIME and a
+ * fresh one takes its place, whose ids go on behind the last one given:
+ * `spoolctl recover` puts back what can be read. SPOOL_IO says which of the
+ * spool's files or folders is not as it should be (a link, another's, open to
+ * others). What a process that was killed, a failed disk or a power cut has
+ * left is put in order first: whatever that fails with, and SPOOL_BUSY when
+ * another process keeps reading for ten seconds, says that nothing may be
+ * accepted yet. On failure *out is untouched. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_open(const struct spool_options *options, struct spool **out,
            struct spool_error *err);
 
-/* No thread may be inside a call and no flusher may run. NULL is a no-op. */
+/* No thread may be inside a call and no flusher may run. NULL is a no-op. A
+ * program that ends without it costs the next opening some syncs. */
 SPOOL_EXPORT void spool_close(struct spool *spool);
 
 struct spool_put_options {
