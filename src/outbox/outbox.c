@@ -9,17 +9,11 @@
  * A row is written once. What becomes of it is said by the tile it lies in, so
  * settling a batch of a thousand events writes one row, and the log needs no
  * index. */
-#define _XOPEN_SOURCE   700 /* realpath */
-#define _DEFAULT_SOURCE     /* htole64 */
 #include "outbox/store.h"
 
-#include <endian.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/crc32c.h"
 #include "base/error.h"
 #include "outbox/aside.h"
 #include "outbox/keep.h"
@@ -246,59 +240,4 @@ enum spool_status outbox_record(
     void *arg, struct spool_error *err)
 {
     return written(box, writer_record(&box->writer, write, arg, err), err);
-}
-
-/* The checksum covers what an event is and where it stands, so that a row that
- * was moved or dated anew is as wrong as one with a flipped bit. */
-uint32_t row_crc(uint32_t body_crc, int64_t id, int64_t at, int64_t part)
-{
-    const uint64_t frame[3] = {htole64((uint64_t)id), htole64((uint64_t)at),
-                               htole64((uint64_t)part)};
-    return crc32c(body_crc, frame, sizeof frame);
-}
-
-void row_read(sqlite3_stmt *s, struct row *row)
-{
-    row->id = sqlite3_column_int64(s, 0);
-    row->at = sqlite3_column_int64(s, 1);
-    row->part = sqlite3_column_int64(s, 2);
-    row->crc = (uint32_t)sqlite3_column_int64(s, 3);
-    row->body = sqlite3_column_blob(s, 4);
-    row->len = (size_t)sqlite3_column_bytes(s, 4);
-}
-
-bool row_is_whole(const struct row *row)
-{
-    return row_crc(crc32c(0, row->body, row->len), row->id, row->at,
-                   row->part) == row->crc;
-}
-
-const char *outbox_engine(void)
-{
-    return sqlite3_libversion();
-}
-
-const char *outbox_engine_lacks(void)
-{
-    int v = sqlite3_libversion_number();
-    if (v >= 3051003 || (v >= 3050007 && v < 3051000) ||
-        (v >= 3044006 && v < 3045000)) {
-        return "";
-    }
-    return v >= 3050002
-               ? "the WAL-reset race is not fixed in it; spool checkpoints "
-                 "under the write lock, other programs must not write to the "
-                 "file"
-               : "the WAL-reset race and the unchecksummed frames after a "
-                 "rollback are not fixed in it; spool avoids both, other "
-                 "programs must not write to the file";
-}
-
-bool outbox_engine_is_built_in(void)
-{
-#ifdef SPOOL_SQLITE_BUILT_IN
-    return true;
-#else
-    return false;
-#endif
 }

@@ -10,6 +10,7 @@
 #include "outbox/guard.h"
 #include "outbox/limits.h"
 #include "outbox/outbox.h"
+#include "outbox/row.h"
 #include "outbox/toll.h"
 #include "outbox/writer.h"
 
@@ -68,22 +69,6 @@ enum spool_status outbox_record(
     struct outbox *box,
     enum spool_status (*write)(struct db *, void *, struct spool_error *),
     void *arg, struct spool_error *err);
-
-/* A row of the log. body is borrowed until the statement moves on. */
-struct row {
-    int64_t id, at, part;
-    uint32_t crc;
-    const char *body;
-    size_t len;
-};
-
-void row_read(sqlite3_stmt *s, struct row *row);
-
-/* The checksum of a row whose body sums to body_crc. */
-uint32_t row_crc(uint32_t body_crc, int64_t id, int64_t at, int64_t part);
-
-/* Whether the row is as it was written. */
-bool row_is_whole(const struct row *row);
 
 /* The columns of the DESTINATION statements. */
 void destination_read(sqlite3_stmt *s, struct destination *d);
