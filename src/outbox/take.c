@@ -166,9 +166,12 @@ static enum spool_status cut_rest(struct db *db, struct turn_job *j,
                               : status;
 }
 
+/* What seems to come from the future was put before the clock was set back: how
+ * old it is nobody knows, and it does not wait until the clock is there again.
+ */
 static bool batch_is_due(const struct turn_job *j, const struct found *f)
 {
-    return f->full || f->damaged > 0 || j->take->hurry ||
+    return f->full || f->damaged > 0 || j->take->hurry || f->oldest > j->now ||
            j->turn->destination.state == DESTINATION_HELD ||
            is_due(j, f->oldest + j->turn->destination.batch_age_ms);
 }

@@ -70,6 +70,20 @@ static void a_small_batch_waits_until_it_is_old_enough(void **state)
     batch_finish(&turn.batches[0]);
 }
 
+static void
+a_batch_from_before_the_clock_was_set_back_does_not_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    f->d.batch_age_ms = 100;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    fixture_put(f, 2);
+    f->now -= 3600000;
+    fixture_take(f, &turn, TAKEN_BATCH);
+    batch_finish(&turn.batches[0]);
+}
+
 static void a_full_batch_does_not_wait(void **state)
 {
     struct fixture *f = *state;
@@ -585,6 +599,7 @@ int main(void)
         TEST(a_batch_is_the_events_in_order_as_they_were_given),
         TEST(a_batch_ends_at_its_byte_limit_but_holds_one_event),
         TEST(a_small_batch_waits_until_it_is_old_enough),
+        TEST(a_batch_from_before_the_clock_was_set_back_does_not_wait),
         TEST(a_full_batch_does_not_wait),
         cmocka_unit_test(a_retried_batch_is_the_same_bytes_under_the_same_key),
         TEST(a_retried_batch_is_not_cut_anew),
