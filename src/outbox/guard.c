@@ -17,6 +17,10 @@
 #include "outbox/store.h"
 #include "outbox/wal.h"
 
+/* Ids are dense: a million events a second come to this in 285 years. What
+ * programs read as a floating point number is exact up to here. */
+#define ID_MAX ((int64_t)1 << 53)
+
 struct look {
     struct outbox *box;
     struct mark_state mark;
@@ -52,6 +56,13 @@ static enum spool_status read_store(struct db *db, void *arg,
     bool row;
     enum spool_status status =
         db_number(db, err, 0, &l->last, STATEMENT_LAST_ID, "");
+    if (status == SPOOL_OK && (l->last < 0 || l->last >= ID_MAX)) {
+        atomic_store(&db->corrupt, true);
+        return failed(err, SPOOL_DAMAGED,
+                      "%s is damaged: it says that its last event has the id "
+                      "%lld, which no spool comes to",
+                      l->box->path, (long long)l->last);
+    }
     if (status == SPOOL_OK) {
         status = keep_is_gone(db, &l->gone, err);
     }

@@ -334,6 +334,29 @@ static void a_put_that_failed_is_not_said_to_be_accepted(void **state)
     fixture_put(f, 1);
 }
 
+static void an_id_that_no_spool_comes_to_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3 *handle;
+    int64_t last;
+    struct spool_error err;
+    fixture_put(f, 3);
+    close_box(f);
+    assert_int_equal(sqlite3_open(f->path, &handle), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(handle,
+                     "UPDATE spool_store SET lost_to = 9223372036854775807",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_close(handle), SQLITE_OK);
+    fixture_open(f, f->now);
+    /* Set aside: the fresh one goes on behind the last id that the mark knows,
+     * and the mark was told of no other. */
+    assert_int_equal(inspect_last_id(f->box, &last, &err), SPOOL_OK);
+    assert_int_equal(last, 3);
+    fixture_put(f, 1);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -346,6 +369,7 @@ int main(void)
         TEST(a_wal_that_began_anew_goes_by_a_near_number),
         TEST(a_wal_with_a_wrong_sum_has_no_number),
         TEST(a_flipped_byte_in_the_wal_is_told_and_named),
+        TEST(an_id_that_no_spool_comes_to_is_damage),
         TEST(a_lost_range_is_passed_by_every_lane),
         TEST(the_mark_keeps_the_greatest_of_its_writers),
         TEST(a_torn_write_leaves_the_one_before),
