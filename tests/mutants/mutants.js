@@ -123,7 +123,7 @@ module.exports = [
     },
     {
         name: 'dead events are not counted',
-        edits: [['schema/0002_guard.sql',
+        edits: [['schema/0003_limits.sql',
             'coalesce(t.dead, 0) + coalesce(h.dead, 0) AS dead', '0 AS dead']],
         test: 'unit/batch',
     },
