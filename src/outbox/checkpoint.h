@@ -23,7 +23,9 @@ enum spool_status checkpoint_overwrite(struct writer *w,
  * commits would stand on it. Puts all of it into the database and begins the
  * WAL anew; on a full disk the ballast is given up for that. On failure
  * nothing may be acknowledged; nothing is lost either. SPOOL_BUSY: a reader
- * kept it from being done for ten seconds. */
+ * kept it from being done for ten seconds. What a failed sync has kept from the
+ * disk is in memory only until this is over: should the power go out just then,
+ * the file may be damaged, which the next opening notices. */
 enum spool_status checkpoint_mend(struct writer *w, struct spool_error *err);
 
 #endif

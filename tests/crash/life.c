@@ -77,7 +77,7 @@ static void end_and_open(struct life *l, const char *what,
         batch_finish(&l->turn.batches[0]);
         l->in_hand = false;
     }
-    disk_mark(&l->disk, MARK_AWAY, l->disk.failing > 0);
+    disk_mark(&l->disk, MARK_AWAY, 1);
     for (bool failing = true; open_again(l, &why) != SPOOL_OK;) {
         if (!failing) {
             give_up("cannot open", why.message);

@@ -13,7 +13,7 @@
 #define BODY_MAX  600
 
 /* Acknowledged so far: events put; events delivered or dead. The spool is away
- * (1) while a disk that fails again and again is given up and tried anew. */
+ * (1) from the end that a failed sync brought until it is open again. */
 enum mark { MARK_PUT, MARK_SETTLED, MARK_AWAY };
 
 struct life {

@@ -53,7 +53,7 @@ struct cut {
     struct rng rng;
     struct disk_image images[DISK_FILES];
     int64_t put, settled; /* acknowledged before it */
-    bool away;            /* the spool is, from a disk that keeps failing */
+    bool away;            /* the spool is, from a disk that failed */
     long wrong;           /* of this cut */
     bool corrupt;         /* more than that something is missing */
     long opened;          /* cuts since the spool was opened afresh */
@@ -361,10 +361,10 @@ static void cut_mistaken_life(struct cut *c, uint64_t seed, const char *pragma,
     life_forget(&l);
 }
 
-/* What a disk that kept failing has not written is written to the database from
- * the WAL as it is read, when the spool is opened again. A cut just then may
- * leave both in pieces; that is noticed as damage, and no event was
- * acknowledged behind it. */
+/* What a disk that failed has not written is written to the database from the
+ * WAL as it is read, when the spool is opened again. A cut just then may leave
+ * both in pieces; that is noticed, by its structure or by the mark, which is
+ * not played here, and no event was acknowledged behind it. */
 static void note_cut_at_work(struct cut *c, struct outage *o,
                              struct count *count)
 {
