@@ -38,7 +38,7 @@ static void flight_landed(void *arg)
     struct lane *lane = arg;
     struct flight *flight = flights_last(&lane->flights);
     grow_window(lane, flight);
-    if (flight->s.outcome == OUTCOME_DELIVERED && !lane->rest.on) {
+    if (flight_arrived(flight) && !lane->rest.on) {
         ahead_keep_memory(&lane->ahead, &flight->batch.bytes);
     }
     lane_step(lane);
