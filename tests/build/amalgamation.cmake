@@ -12,16 +12,7 @@ if(NOT SQLITE)
     return()
 endif()
 
-function(run)
-    execute_process(COMMAND ${ARGN} RESULT_VARIABLE result
-                    OUTPUT_VARIABLE out ERROR_VARIABLE words
-                    OUTPUT_STRIP_TRAILING_WHITESPACE)
-    if(NOT result EQUAL 0)
-        list(JOIN ARGN " " command)
-        message(FATAL_ERROR "${command}\n${out}\n${words}")
-    endif()
-    set(out "${out}" PARENT_SCOPE)
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
 file(REMOVE_RECURSE ${INTO})
 set(build ${INTO}/build)

@@ -4,16 +4,7 @@
 #   cmake -DBUILD=DIR -DINTO=DIR -DSOURCE=consumer/ -DCC=CC -DCXX=CXX
 #         -DFLAGS=CFLAGS -DPKG_CONFIG=PROGRAM -P install.cmake
 
-function(run)
-    execute_process(COMMAND ${ARGN} RESULT_VARIABLE result
-                    OUTPUT_VARIABLE out ERROR_VARIABLE words
-                    OUTPUT_STRIP_TRAILING_WHITESPACE)
-    if(NOT result EQUAL 0)
-        list(JOIN ARGN " " command)
-        message(FATAL_ERROR "${command}\n${out}\n${words}")
-    endif()
-    set(out "${out}" PARENT_SCOPE)
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
 # Runs the program on a new spool.
 function(try program)
