@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "delivery/alert.h"
 #include "delivery/bounds.h"
 #include "delivery/multi.h"
 
@@ -73,14 +74,24 @@ static int allow_request(void *arg, char *peer_ip, char *own_ip, int peer_port,
     return post->sent == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
-/* Called for each new connection. libcurl keeps its first words, also those
- * about the end of an old connection that this one takes the place of. */
-static int forget_words(void *arg, curl_socket_t socket, curlsocktype purpose)
+/* libcurl keeps the first words of a request only, and those would be about
+ * the end of a kept connection, one that it closes or that was dead when it
+ * was to be used, and not about the new one that takes its place. So it is
+ * heard no sooner than when it turns to a new one, */
+static int connection_begun(void *arg, curl_socket_t socket,
+                            curlsocktype purpose)
 {
     struct http_post *post = arg;
     (void)socket, (void)purpose;
-    post->words[0] = '\0';
+    (void)curl_easy_setopt(post->easy, CURLOPT_ERRORBUFFER, post->words);
     return CURL_SOCKOPT_OK;
+}
+
+/* or looks up a name for it. */
+static int name_sought(void *resolver, void *reserved, void *arg)
+{
+    (void)resolver, (void)reserved;
+    return connection_begun(arg, CURL_SOCKET_BAD, CURLSOCKTYPE_IPCXN);
 }
 
 static size_t take_header(char *line, size_t size, size_t count, void *arg)
@@ -157,12 +168,27 @@ static bool is_untrusted(CURLcode result)
            result == CURLE_SSL_INVALIDCERTSTATUS;
 }
 
+/* A peer that refuses us instead of answering processed nothing, whatever had
+ * left: until it accepts the client it is within its handshake and reads no
+ * request. A kept connection's peer had accepted us, and one that has begun an
+ * answer has read the request: what either says later is no such refusal. */
+static bool is_turned_away(const struct http_post *post)
+{
+    long connections = 0;
+    (void)curl_easy_getinfo(post->easy, CURLINFO_NUM_CONNECTS, &connections);
+    return connections > 0 && post->header_bytes == 0 &&
+           alert_refuses_us(post->words);
+}
+
 static enum transport transport_of(const struct http_post *post,
                                    CURLcode result)
 {
     /* libcurl is content with a header that ends with the connection. */
     if ((result == CURLE_OK && post->status != 0) || post->body_cut) {
         return TRANSPORT_OK;
+    }
+    if (is_turned_away(post)) {
+        return TRANSPORT_TURNED_AWAY;
     }
     if (post->sent > 0) {
         return TRANSPORT_LOST;
@@ -287,11 +313,12 @@ static bool set_request(struct http_post *post, const char *url)
 {
     return SET(URL, url) && SET(HTTPHEADER, post->headers) &&
            set_method(post) && SET(PREREQFUNCTION, allow_request) &&
-           SET(PREREQDATA, post) && SET(SOCKOPTFUNCTION, forget_words) &&
-           SET(SOCKOPTDATA, post) && SET(HEADERFUNCTION, take_header) &&
+           SET(PREREQDATA, post) && SET(SOCKOPTFUNCTION, connection_begun) &&
+           SET(SOCKOPTDATA, post) &&
+           SET(RESOLVER_START_FUNCTION, name_sought) &&
+           SET(RESOLVER_START_DATA, post) && SET(HEADERFUNCTION, take_header) &&
            SET(HEADERDATA, post) && SET(WRITEFUNCTION, take_answer) &&
-           SET(WRITEDATA, post) && SET(ERRORBUFFER, post->words) &&
-           SET(PRIVATE, post);
+           SET(WRITEDATA, post) && SET(PRIVATE, post);
 }
 
 static void link_post(struct http *h, struct http_post *post)

@@ -375,6 +375,12 @@ static void judge_silence(const struct reply *reply, struct judgement *out)
         decide(out, VERDICT_HOLD, "TLS",
                "the endpoint's certificate is not accepted: %s", reply->error);
         return;
+    case TRANSPORT_TURNED_AWAY:
+        decide(out, VERDICT_HOLD, "TLS",
+               "the endpoint refuses us in TLS (client certificate, protocol "
+               "or name): %s",
+               reply->error);
+        return;
     case TRANSPORT_UNSENT:
         decide(out, VERDICT_RETRY, "UNSENT", "nothing was sent: %s",
                reply->error);

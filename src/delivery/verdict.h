@@ -10,12 +10,15 @@
 
 /* How the request ended, as far as the network goes. */
 enum transport {
-    TRANSPORT_OK,        /* a whole response arrived */
-    TRANSPORT_UNSENT,    /* no body byte left this process: nothing can have
-                            been processed (no connection, DNS, timeout) */
-    TRANSPORT_UNTRUSTED, /* TLS: the peer is not who it should be */
-    TRANSPORT_LOST       /* body bytes went out, no whole usable response came
-                            back: the batch may have been processed */
+    TRANSPORT_OK,          /* a whole response arrived */
+    TRANSPORT_UNSENT,      /* no body byte left this process: nothing can have
+                              been processed (no connection, DNS, timeout) */
+    TRANSPORT_UNTRUSTED,   /* TLS: the peer is not who it should be, or a file
+                              that says so or who we are cannot be used */
+    TRANSPORT_TURNED_AWAY, /* TLS: the peer refused us. Under TLS 1.3 body bytes
+                              may have left before it did, but it read none */
+    TRANSPORT_LOST         /* body bytes went out, no whole usable response came
+                              back: the batch may have been processed */
 };
 
 /* One response, as http.c hands it over. Borrowed for the call. */

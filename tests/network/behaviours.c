@@ -100,7 +100,7 @@ const struct behaviour behaviours[] = {
      .classes = "H",
      .tls = TLS_OTHER_AUTHORITY,
      .renews_trust = true},
-    TLS("1.0 only", "R", TLS_OLD),
+    TLS("1.0 only", "H", TLS_OLD),
     {.name = "TLS: handshake stalls",
      .classes = "R",
      .tls = TLS_STALLS,
@@ -117,9 +117,17 @@ const struct behaviour behaviours[] = {
      .answer = OK200,
      .ends = ENDS_CLOSE,
      .keeps = true},
-    /* TLS 1.3 has the body sent before it asks; the answer to a client without
-     * one may get lost. */
-    {.name = "TLS: asks for a certificate", .classes = "RU", .tls = TLS_ASKS},
+    TLS("1.2 asks for a certificate", "H", TLS_ASKS_EARLY),
+    /* TLS 1.3 has the body sent before it refuses. */
+    TLS("asks for a certificate", "H", TLS_ASKS),
+    {.name = "TLS: asks for a certificate and hangs up",
+     .classes = "HRU",
+     .tls = TLS_ASKS_ABRUPTLY},
+    /* Its own failure, which is no word about us: nothing read it, but who can
+     * tell? */
+    {.name = "TLS: fails in place of an answer",
+     .classes = "RU",
+     .tls = TLS_FAILS},
     /* request */
     {.name = "close after the header",
      .classes = "DRU",

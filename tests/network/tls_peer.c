@@ -109,6 +109,20 @@ static SSL_CTX *context(const struct identity *i)
     return c;
 }
 
+static void demand(SSL_CTX *c)
+{
+    SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                       NULL);
+}
+
+/* The last thing of a TLS 1.3 handshake: it ends with an internal error. */
+static int make_no_ticket(SSL *ssl, void *arg)
+{
+    (void)ssl;
+    (void)arg;
+    return 0;
+}
+
 static void make_all(struct tls_front *t, const char *folder)
 {
     static const char here[] = "IP:127.0.0.1";
@@ -131,6 +145,9 @@ static void make_all(struct tls_front *t, const char *folder)
         {TLS_OTHER_AUTHORITY, here, -DAY_S, DAY_S, &other},
         {TLS_OLD, here, -DAY_S, DAY_S, &authority},
         {TLS_ASKS, here, -DAY_S, DAY_S, &authority},
+        {TLS_ASKS_ABRUPTLY, here, -DAY_S, DAY_S, &authority},
+        {TLS_ASKS_EARLY, here, -DAY_S, DAY_S, &authority},
+        {TLS_FAILS, here, -DAY_S, DAY_S, &authority},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct identity own = make("spool test", rows[i].address,
@@ -140,8 +157,12 @@ static void make_all(struct tls_front *t, const char *folder)
     }
     (void)SSL_CTX_set_min_proto_version(t->as[TLS_OLD], TLS1_VERSION);
     (void)SSL_CTX_set_max_proto_version(t->as[TLS_OLD], TLS1_VERSION);
-    SSL_CTX_set_verify(t->as[TLS_ASKS],
-                       SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    (void)SSL_CTX_set_max_proto_version(t->as[TLS_ASKS_EARLY], TLS1_2_VERSION);
+    demand(t->as[TLS_ASKS]);
+    demand(t->as[TLS_ASKS_ABRUPTLY]);
+    demand(t->as[TLS_ASKS_EARLY]);
+    (void)SSL_CTX_set_session_ticket_cb(t->as[TLS_FAILS], make_no_ticket, NULL,
+                                        NULL);
     const struct identity *both[] = {&authority, &other};
     write_authorities(folder, "authority.pem", both, 1);
     write_authorities(folder, "both.pem", both, 2);
@@ -203,15 +224,19 @@ static void hand_on(struct tls_front *t, SSL *ssl, int client)
     (void)close(plain);
 }
 
-static void meet(struct tls_front *t, enum tls_peer peer, int fd)
+static void swallow(struct tls_front *t, int fd)
 {
     struct pollfd fds[3];
-    const struct timeval patience = {.tv_sec = 5};
     char bytes[1024];
+    while (wait_for(t, fd, -1, fds) && recv(fd, bytes, sizeof bytes, 0) > 0) {
+    }
+}
+
+static void meet(struct tls_front *t, enum tls_peer peer, int fd)
+{
+    const struct timeval patience = {.tv_sec = 5};
     if (peer == TLS_STALLS) {
-        while (wait_for(t, fd, -1, fds) &&
-               recv(fd, bytes, sizeof bytes, 0) > 0) {
-        }
+        swallow(t, fd);
         return;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -222,6 +247,11 @@ static void meet(struct tls_front *t, enum tls_peer peer, int fd)
         if (peer != TLS_ABRUPT) {
             (void)SSL_shutdown(ssl);
         }
+    } else if (peer == TLS_ASKS) {
+        /* What has come and nobody reads would reset the connection, perhaps
+         * while the client still writes and does not look for an alert. */
+        (void)shutdown(fd, SHUT_WR);
+        swallow(t, fd);
     }
     SSL_free(ssl);
 }

@@ -16,11 +16,14 @@ enum tls_peer {
     TLS_NOT_YET,
     TLS_SELF_SIGNED,
     TLS_OTHER_AUTHORITY,
-    TLS_OLD,    /* speaks 1.0 only */
-    TLS_STALLS, /* never answers the first message */
-    TLS_ASKS    /* for a certificate of the client's */
+    TLS_OLD,           /* speaks 1.0 only */
+    TLS_STALLS,        /* never answers the first message */
+    TLS_ASKS,          /* for a certificate of the client's */
+    TLS_ASKS_ABRUPTLY, /* likewise, and resets the connection */
+    TLS_ASKS_EARLY,    /* likewise, by TLS 1.2: within the handshake */
+    TLS_FAILS /* with an alert of its own fault, once it has shown itself */
 };
-#define TLS_PEERS 11
+#define TLS_PEERS 14
 
 struct tls_front;
 

@@ -1,4 +1,5 @@
 unit_test(verdict LIBRARIES spool_delivery)
+unit_test(alert LIBRARIES spool_delivery)
 unit_test(backoff LIBRARIES spool_delivery)
 unit_test(http LIBRARIES test_client test_rogue PkgConfig::CURL)
 unit_test(http_tls LIBRARIES test_client)

@@ -21,6 +21,7 @@ extern char **environ;
 struct fixture {
     struct client client;
     char dir[32], key[64], certificate[64];
+    char strangers_key[64], strangers[64];
     bool have_openssl;
     pid_t server;
     int to_server; /* what it is to answer */
@@ -55,7 +56,7 @@ static pid_t start_command(char *command, int in, int out)
     return pid;
 }
 
-static bool make_certificate(struct fixture *f)
+static bool make_certificate(const char *key, const char *certificate)
 {
     char command[512];
     int status = -1;
@@ -63,7 +64,7 @@ static bool make_certificate(struct fixture *f)
                    "openssl req -x509 -newkey ec -nodes -days 2 "
                    "-pkeyopt ec_paramgen_curve:P-256 -subj /CN=spool-test "
                    "-addext subjectAltName=IP:127.0.0.1 -keyout %s -out %s",
-                   f->key, f->certificate);
+                   key, certificate);
     pid_t pid = start_command(command, -1, -1);
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
@@ -78,7 +79,11 @@ static int make_files(void **state)
     (void)snprintf(f->key, sizeof f->key, "%s/key.pem", f->dir);
     (void)snprintf(f->certificate, sizeof f->certificate, "%s/cert.pem",
                    f->dir);
-    f->have_openssl = make_certificate(f);
+    (void)snprintf(f->strangers_key, sizeof f->strangers_key, "%s/other.key",
+                   f->dir);
+    (void)snprintf(f->strangers, sizeof f->strangers, "%s/other.pem", f->dir);
+    f->have_openssl = make_certificate(f->key, f->certificate) &&
+                      make_certificate(f->strangers_key, f->strangers);
     *state = f;
     return 0;
 }
@@ -88,6 +93,8 @@ static int remove_files(void **state)
     struct fixture *f = *state;
     (void)unlink(f->key);
     (void)unlink(f->certificate);
+    (void)unlink(f->strangers_key);
+    (void)unlink(f->strangers);
     return rmdir(f->dir);
 }
 
@@ -211,7 +218,7 @@ static void an_outdated_protocol_is_not_spoken(void **state)
     start_server(f, "-tls1_1");
     f->client.options.ca_file = f->certificate;
     const struct reply *r = client_ask(&f->client, "[]");
-    assert_int_equal(r->transport, TRANSPORT_UNSENT);
+    assert_int_equal(r->transport, TRANSPORT_TURNED_AWAY);
     assert_int_equal(r->http, 0);
 }
 
@@ -249,25 +256,41 @@ static void a_new_authority_is_trusted_while_the_pool_lives(void **state)
     assert_int_equal(r->http, 200);
 }
 
-static void a_client_certificate_is_shown_when_it_is_demanded(void **state)
+/* Without a certificate, with one of nobody's, with the right one. */
+static void play_demand(struct fixture *f, const char *protocol)
 {
-    struct fixture *f = *state;
     char option[128];
     (void)snprintf(option, sizeof option,
-                   "-Verify 1 -verify_return_error -tls1_2 -CAfile %s",
+                   "-Verify 1 -verify_return_error %s -CAfile %s", protocol,
                    f->certificate);
     start_server(f, option);
     f->client.options.ca_file = f->certificate;
-    const struct reply *r = client_ask(&f->client, "[]");
-    assert_int_not_equal(r->transport, TRANSPORT_OK);
-    assert_int_equal(r->http, 0);
-    f->client.client_cert = f->certificate;
-    f->client.client_key = f->key;
-    offer_answer(f);
-    r = client_ask(&f->client, "[]");
-    assert_string_equal(r->error, "");
-    assert_int_equal(r->transport, TRANSPORT_OK);
-    assert_int_equal(r->http, 200);
+    const char *const certificates[] = {NULL, f->strangers, f->certificate};
+    const char *const keys[] = {NULL, f->strangers_key, f->key};
+    for (size_t i = 0; i < 3; i++) {
+        f->client.client_cert = certificates[i];
+        f->client.client_key = keys[i];
+        const struct reply *r = client_ask(&f->client, "[]");
+        if (i < 2) {
+            assert_int_equal(r->transport, TRANSPORT_TURNED_AWAY);
+            assert_int_equal(r->http, 0);
+            assert_non_null(strstr(r->error, "alert"));
+            offer_answer(f);
+        } else {
+            assert_string_equal(r->error, "");
+            assert_int_equal(r->http, 200);
+        }
+    }
+}
+
+static void who_shows_no_good_certificate_is_turned_away(void **state)
+{
+    play_demand(*state, "-tls1_2");
+}
+
+static void tls_1_3_turns_away_in_place_of_an_answer(void **state)
+{
+    play_demand(*state, "-tls1_3");
 }
 
 static void a_client_certificate_that_cannot_be_read_is_our_fault(void **state)
@@ -303,7 +326,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FACT(the_secrets_of_a_connection_are_written_nowhere), /* first */
         FACT(a_new_authority_is_trusted_while_the_pool_lives),
-        FACT(a_client_certificate_is_shown_when_it_is_demanded),
+        FACT(who_shows_no_good_certificate_is_turned_away),
+        FACT(tls_1_3_turns_away_in_place_of_an_answer),
         FACT(a_client_certificate_that_cannot_be_read_is_our_fault),
         FACT(a_certificate_of_a_known_authority_is_accepted),
         FACT(a_self_signed_certificate_is_not_trusted),

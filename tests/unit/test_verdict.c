@@ -289,6 +289,7 @@ static void without_an_answer_the_transport_decides(void **state)
     } cases[] = {
         {TRANSPORT_UNSENT, 0, "", VERDICT_RETRY, "UNSENT"},
         {TRANSPORT_UNTRUSTED, 0, "", VERDICT_HOLD, "TLS"},
+        {TRANSPORT_TURNED_AWAY, 0, "", VERDICT_HOLD, "TLS"},
         {TRANSPORT_LOST, 0, "", VERDICT_UNCERTAIN, "LOST"},
         {TRANSPORT_LOST, 200, "", VERDICT_UNCERTAIN, "LOST"},
         {TRANSPORT_LOST, 200, "{}", VERDICT_UNCERTAIN, "LOST"},
