@@ -322,6 +322,37 @@ static struct status_rule rule_of_status(int http)
                                 "not an answer to expect there; check the URL"};
 }
 
+static bool contains(const struct reply *reply, const char *text)
+{
+    size_t n = strlen(text);
+    for (size_t i = 0; i + n <= reply->body_len; i++) {
+        if (memcmp(reply->body + i, text, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A web server that is not content with the connection says so with a status
+ * that is about the request. */
+static bool is_about_connection(const struct reply *reply)
+{
+    static const char *const pages[] = {
+        /* nginx */
+        "No required SSL certificate was sent",
+        "The SSL certificate error",
+        "The plain HTTP request was sent to HTTPS port",
+        /* Apache */
+        "speaking plain HTTP to an SSL-enabled server port",
+    };
+    for (size_t i = 0; i < COUNT(pages) && begins_as_markup(reply); i++) {
+        if (contains(reply, pages[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void judge_status(enum profile profile, const struct reply *reply,
                          struct judgement *out)
 {
@@ -335,6 +366,11 @@ static void judge_status(enum profile profile, const struct reply *reply,
         return;
     }
     (void)snprintf(code, sizeof code, "HTTP %d", reply->http);
+    if (reply->http == 400 && is_about_connection(reply)) {
+        rule.verdict = VERDICT_HOLD;
+        rule.why = "the endpoint wants another connection; check the URL and "
+                   "the client certificate";
+    }
     decide(out, rule.verdict, code, "%s: %s", code, rule.why);
 }
 

@@ -277,6 +277,39 @@ static void an_account_at_fault_refuses_no_event(void **state)
     }
 }
 
+static void
+a_web_server_at_odds_with_the_connection_refuses_no_event(void **state)
+{
+    (void)state;
+    static const struct {
+        int http;
+        const char *body;
+        enum verdict want;
+    } cases[] = {
+        {400, "<html><title>400 No required SSL certificate was sent</title>",
+         VERDICT_HOLD},
+        {400, "<html>400 The SSL certificate error", VERDICT_HOLD},
+        {400, "<html>The plain HTTP request was sent to HTTPS port",
+         VERDICT_HOLD},
+        {400,
+         "<!DOCTYPE HTML>Reason: You're speaking plain HTTP to an SSL-enabled "
+         "server port.<br />",
+         VERDICT_HOLD},
+        {400, "<html>400 Bad Request", VERDICT_REFUSED},
+        {400, "<html>The SSL certificate erro", VERDICT_REFUSED},
+        {400, "No required SSL certificate was sent", VERDICT_REFUSED},
+        {422, "<html>The SSL certificate error", VERDICT_REFUSED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int profile = 0; profile < 2; profile++) {
+            struct judgement j;
+            struct reply r = answer(cases[i].http, HTML, cases[i].body);
+            judge((enum profile)profile, &r, 0, NOV_1994, &j);
+            assert_verdict(cases[i].body, &j, cases[i].want);
+        }
+    }
+}
+
 static void without_an_answer_the_transport_decides(void **state)
 {
     (void)state;
@@ -507,6 +540,8 @@ int main(void)
         cmocka_unit_test(an_answer_past_the_limit_counts_as_its_beginning),
         cmocka_unit_test(an_unknown_code_is_refused_after_three_retries),
         cmocka_unit_test(an_account_at_fault_refuses_no_event),
+        cmocka_unit_test(
+            a_web_server_at_odds_with_the_connection_refuses_no_event),
         cmocka_unit_test(without_an_answer_the_transport_decides),
         cmocka_unit_test(the_endpoints_words_cannot_drive_a_terminal),
         cmocka_unit_test(long_words_are_cut_between_characters),
