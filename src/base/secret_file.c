@@ -49,9 +49,8 @@ static enum spool_status read_all(int fd, const char *path, const char *what,
     return SPOOL_OK;
 }
 
-enum spool_status secret_file_read(const char *path, const char *what,
-                                   char *text, size_t size, size_t *len,
-                                   struct spool_error *err)
+static enum spool_status open_checked(const char *path, const char *what,
+                                      int *out, struct spool_error *err)
 {
     /* A pipe without a writer would be waited for. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -59,9 +58,34 @@ enum spool_status secret_file_read(const char *path, const char *what,
         return failed_errno(err, "cannot read %s from %s", what, path);
     }
     enum spool_status status = check(fd, path, what, err);
+    if (status != SPOOL_OK) {
+        (void)close(fd);
+        return status;
+    }
+    *out = fd;
+    return SPOOL_OK;
+}
+
+enum spool_status secret_file_read(const char *path, const char *what,
+                                   char *text, size_t size, size_t *len,
+                                   struct spool_error *err)
+{
+    int fd;
+    enum spool_status status = open_checked(path, what, &fd, err);
     if (status == SPOOL_OK) {
         status = read_all(fd, path, what, text, size, len, err);
+        (void)close(fd);
     }
-    (void)close(fd);
+    return status;
+}
+
+enum spool_status secret_file_check(const char *path, const char *what,
+                                    struct spool_error *err)
+{
+    int fd;
+    enum spool_status status = open_checked(path, what, &fd, err);
+    if (status == SPOOL_OK) {
+        (void)close(fd);
+    }
     return status;
 }

@@ -1,6 +1,6 @@
 /* A small text that somebody keeps in a file of its own: a key, headers with a
- * token in them. Read anew whenever it is needed, so that it can be replaced.
- */
+ * token in them, certificates. Read anew whenever it is needed, so that it can
+ * be replaced. */
 #ifndef BASE_SECRET_FILE_H
 #define BASE_SECRET_FILE_H
 
@@ -16,5 +16,10 @@
 enum spool_status secret_file_read(const char *path, const char *what,
                                    char *text, size_t size, size_t *len,
                                    struct spool_error *err);
+
+/* Whether a file could be read so, for the sake of a library that reads it by
+ * itself: it would wait for a pipe, or take what everybody can change. */
+enum spool_status secret_file_check(const char *path, const char *what,
+                                    struct spool_error *err);
 
 #endif

@@ -263,6 +263,28 @@ static enum spool_status read_own(const struct destination *d,
     return status;
 }
 
+enum spool_status profile_check_files(const struct destination *d,
+                                      struct spool_error *err)
+{
+    const struct {
+        const char *path, *what;
+    } files[] = {
+        {d->api_key_file, "the API key"},
+        {d->header_file, "the headers"},
+        {d->ca_file, "the authorities' certificates"},
+        {d->client_cert, "the client certificate"},
+        {d->client_key, "the client certificate's key"},
+    };
+    enum spool_status status = SPOOL_OK;
+    for (size_t i = 0; status == SPOOL_OK && i < sizeof files / sizeof *files;
+         i++) {
+        if (files[i].path[0] != '\0') {
+            status = secret_file_check(files[i].path, files[i].what, err);
+        }
+    }
+    return status;
+}
+
 enum spool_status profile_prepare(enum profile profile,
                                   const struct destination *d,
                                   const struct batch *b,
@@ -270,9 +292,9 @@ enum spool_status profile_prepare(enum profile profile,
                                   struct spool_error *err)
 {
     char *key = out->key;
-    enum spool_status status = SPOOL_OK;
+    enum spool_status status = profile_check_files(d, err);
     key[0] = '\0';
-    if (d->api_key_file[0] != '\0') {
+    if (status == SPOOL_OK && d->api_key_file[0] != '\0') {
         status = read_key(d->api_key_file, key, err);
     }
     if (status == SPOOL_OK) {

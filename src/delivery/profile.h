@@ -44,8 +44,14 @@ enum spool_status profile_check(enum profile profile,
 enum spool_status profile_check_proxy(const char *proxy, const char *url,
                                       struct spool_error *err);
 
+/* Whether d's files could be read now, as secret_file.h says; the ones that
+ * only libcurl reads too. SPOOL_IO names the first that could not. */
+enum spool_status profile_check_files(const struct destination *d,
+                                      struct spool_error *err);
+
 /* Reads the key and the headers from d's files at each call, so that new ones
- * count at once. SPOOL_IO when one cannot be read. */
+ * count at once. SPOOL_IO when one cannot be read, or is none of those of
+ * profile_check_files. */
 enum spool_status profile_prepare(enum profile profile,
                                   const struct destination *d,
                                   const struct batch *b,

@@ -209,7 +209,7 @@ CASES
     run ctl destination add two --url https://x.example --api-key-file nokey \
         --origin https://www.example.com
     [ "$status" -eq 0 ]
-    [[ "$output" == *"$PWD/nokey cannot be read"* ]]
+    [[ "$output" == *"cannot read the API key from $PWD/nokey"* ]]
     echo SECRET-KEY >key
     run ctl destination add three --url https://x.example --api-key-file key \
         --origin https://www.example.com

@@ -13,6 +13,8 @@ struct scene {
     char home[80];   /* the spool's folder, in it */
     char outbox[96]; /* the spool's path, as it is opened */
     char key[80];    /* the API key's file */
+    /* Whom to trust, and the client's certificate: files for libcurl */
+    char trust[80], certificate[80], own_key[80];
     char victim[80]; /* nobody's too, and nothing to do with the spool */
     char at[128];    /* the file or folder that the case is about */
 };
@@ -39,7 +41,7 @@ spoil spoil_text; /* a file with the victim's text */
 spoil spoil_empty;
 spoil spoil_read_only;   /* the file system below it */
 spoil spoil_by_way_of;   /* the folder is reached through a link: allowed */
-spoil spoil_key_by_link; /* to a good key: allowed */
+spoil spoil_key_by_link; /* to a good file: allowed */
 
 /* Undoes mounts. */
 void spoil_undo(struct scene *s);

@@ -66,7 +66,7 @@ static const char *const ends[] = {
     "-ballast", "-destinations", "-journal", "-fresh", "-aside"};
 #define ENDS (sizeof ends / sizeof *ends)
 
-enum about { OUTBOX, HOME, KEY };
+enum about { OUTBOX, HOME, KEY, TRUST, CERTIFICATE, OWN_KEY };
 
 /* Cases of their own. An empty cause: it must be accepted. */
 static const struct place {
@@ -123,6 +123,26 @@ static const struct place {
     {"a group may write the key", KEY, spoil_group, SPOOL_OK, "", ""},
     {"all may write the key", KEY, spoil_world, SPOOL_HELD,
      "everybody may write", "chmod o-w"},
+    /* libcurl would wait for a pipe. */
+    {"the authorities are by a link", TRUST, spoil_key_by_link, SPOOL_OK, "",
+     ""},
+    {"the authorities are a pipe", TRUST, spoil_fifo, SPOOL_HELD,
+     "is no regular file", "name"},
+    {"the authorities are a folder", TRUST, spoil_folder, SPOOL_HELD,
+     "is no regular file", "name"},
+    {"all may write the authorities", TRUST, spoil_world, SPOOL_HELD,
+     "everybody may write", "chmod o-w"},
+    {"the certificate is a pipe", CERTIFICATE, spoil_fifo, SPOOL_HELD,
+     "is no regular file", "name"},
+    {"the certificate is gone", CERTIFICATE, spoil_gone, SPOOL_HELD,
+     "cannot read the client certificate", "No such file"},
+    {"the certificate's key is a pipe", OWN_KEY, spoil_fifo, SPOOL_HELD,
+     "is no regular file", "name"},
+    {"the certificate's key is a device", OWN_KEY, spoil_device, SPOOL_HELD,
+     "is no regular file", "name"},
+    {"the certificate's key may not be read", OWN_KEY, spoil_mode_none,
+     SPOOL_HELD, "cannot read the client certificate's key",
+     "Permission denied"},
 };
 #define PLACES (sizeof places / sizeof *places)
 
@@ -201,8 +221,12 @@ static void use_spool(const struct scene *s, bool delivers, struct outcome *o)
     struct spool *spool = NULL;
     struct spool_error err;
     struct spool_options options;
-    struct spool_destination shop = {
-        .name = "shop", .url = "http://127.0.0.1:1/", .api_key_file = s->key};
+    struct spool_destination shop = {.name = "shop",
+                                     .url = "https://127.0.0.1:1/",
+                                     .api_key_file = s->key,
+                                     .ca_file = s->trust,
+                                     .client_cert = s->certificate,
+                                     .client_key = s->own_key};
     spool_options_default(&options);
     options.path = s->outbox;
     options.check = SPOOL_CHECK_OFF;
@@ -272,11 +296,18 @@ static void make_scene(struct scene *s, int number)
     (void)snprintf(s->home, sizeof s->home, "%s/home", s->folder);
     (void)snprintf(s->outbox, sizeof s->outbox, "%s/outbox.db", s->home);
     (void)snprintf(s->key, sizeof s->key, "%s/key", s->folder);
+    (void)snprintf(s->trust, sizeof s->trust, "%s/trust.pem", s->folder);
+    (void)snprintf(s->certificate, sizeof s->certificate, "%s/own.pem",
+                   s->folder);
+    (void)snprintf(s->own_key, sizeof s->own_key, "%s/own.key", s->folder);
     (void)snprintf(s->victim, sizeof s->victim, "%s/victim", s->folder);
     if (mkdir(s->folder, 0755) != 0 || chown(s->folder, NOBODY, NOBODY) != 0) {
         die(s->folder);
     }
     write_text(s->key, "a-key\n");
+    write_text(s->trust, "");
+    write_text(s->certificate, "");
+    write_text(s->own_key, "");
     write_text(s->victim, victims_text);
 }
 
@@ -332,18 +363,20 @@ static struct outcome play(const struct place *p, const char *end, mode_t mask,
     static int number;
     struct scene s;
     make_scene(&s, number++);
-    (void)snprintf(s.at, sizeof s.at, "%s%s",
-                   p->about == OUTBOX ? s.outbox
-                   : p->about == HOME ? s.home
-                                      : s.key,
-                   end);
+    const char *const what[] = {[OUTBOX] = s.outbox,
+                                [HOME] = s.home,
+                                [KEY] = s.key,
+                                [TRUST] = s.trust,
+                                [CERTIFICATE] = s.certificate,
+                                [OWN_KEY] = s.own_key};
+    (void)snprintf(s.at, sizeof s.at, "%s%s", what[p->about], end);
     struct outcome first = play_as_nobody(&s, mask, false, false);
     bool good = first.ended && first.status == SPOOL_OK && is_private(&s);
     if (!good) {
         (void)fprintf(stderr, "before it: %s\n", first.message);
     }
     p->spoil(&s);
-    struct outcome o = play_as_nobody(&s, mask, p->about == KEY, blind);
+    struct outcome o = play_as_nobody(&s, mask, p->about >= KEY, blind);
     o.good = good && o.ended && o.status == p->want && says(&o, p, s.at) &&
              victim_is_well(&s);
     spoil_undo(&s);

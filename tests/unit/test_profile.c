@@ -189,6 +189,39 @@ static void a_key_that_cannot_be_used_is_said_so_without_it(void **state)
                      SPOOL_IO);
 }
 
+/* libcurl opens them itself. */
+static void files_for_libcurl_are_looked_at_before_it_reads_them(void **state)
+{
+    static struct destination d = {.name = "shop", .url = "https://127.0.0.1"};
+    static struct profile_request r;
+    const struct {
+        char *path;
+        const char *what;
+    } files[] = {{d.ca_file, "the authorities' certificates"},
+                 {d.client_cert, "the client certificate"},
+                 {d.client_key, "the client certificate's key"}};
+    static const char *const bad[] = {"/nonexistent/x.pem", "/tmp",
+                                      "/dev/null"};
+    struct batch b = {.key = "k"};
+    struct spool_error err;
+    struct key_file k;
+    (void)state;
+    write_key(&k, "a certificate");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        for (size_t j = 0; j < sizeof bad / sizeof *bad; j++) {
+            (void)strcpy(files[i].path, bad[j]);
+            assert_int_equal(profile_prepare(PROFILE_JSON, &d, &b, &r, &err),
+                             SPOOL_IO);
+            assert_non_null(strstr(err.message, bad[j]));
+            assert_non_null(strstr(err.message, files[i].what));
+        }
+        (void)strcpy(files[i].path, k.path);
+        assert_int_equal(profile_prepare(PROFILE_JSON, &d, &b, &r, &err),
+                         SPOOL_OK);
+    }
+    assert_int_equal(unlink(k.path), 0);
+}
+
 static bool has_header(const struct profile_request *r, const char *line)
 {
     for (size_t i = 0; r->headers[i] != NULL; i++) {
@@ -343,6 +376,7 @@ int main(void)
         cmocka_unit_test(what_is_no_header_is_refused_without_its_value),
         cmocka_unit_test(a_proxy_has_no_login_and_nothing_goes_out_in_clear),
         cmocka_unit_test(a_rule_for_success_looks_at_the_status_alone),
+        cmocka_unit_test(files_for_libcurl_are_looked_at_before_it_reads_them),
         cmocka_unit_test(a_key_that_cannot_be_used_is_said_so_without_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
