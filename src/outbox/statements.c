@@ -329,6 +329,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "SELECT " TILE " FROM spool_batch "
         "WHERE destination = ?1 AND lane = ?2 AND state IN " WAITING
         " AND state <> 'sending' ORDER BY lo LIMIT 1",
+    [STATEMENT_TILE_CHANGED_AT] =
+        "SELECT changed_at FROM spool_batch WHERE id = ?1",
     [STATEMENT_TILE_AT] = "SELECT " TILE ", code, reason, changed_at "
                           "FROM spool_batch "
                           "WHERE destination = ?1 AND lane = ?2 AND lo <= ?3 "

@@ -316,6 +316,25 @@ static enum spool_status send_tile(struct db *db, struct turn_job *j,
     return status;
 }
 
+/* What was tried at a time that is yet to come waits because the clock was set
+ * back meanwhile. It does not wait until the clock is there again: the tiles
+ * behind it may each have such a time, and would add up. */
+static enum spool_status tile_is_due(struct db *db, const struct turn_job *j,
+                                     const struct tile *t, bool *due,
+                                     struct spool_error *err)
+{
+    int64_t tried_at = 0;
+    enum spool_status status = SPOOL_OK;
+    *due =
+        is_due(j, t->next_at) || j->turn->destination.state == DESTINATION_HELD;
+    if (!*due && t->next_at != j->take->not_yet) {
+        status = db_number(db, err, 0, &tried_at, STATEMENT_TILE_CHANGED_AT,
+                           "i", t->id);
+        *due = tried_at > j->now;
+    }
+    return status;
+}
+
 static enum spool_status take_waiting(struct db *db, struct turn_job *j,
                                       enum step *step, struct spool_error *err)
 {
@@ -337,11 +356,12 @@ static enum spool_status take_waiting(struct db *db, struct turn_job *j,
                       "lane %d of destination %s is being sent already",
                       j->lane, j->turn->destination.name);
     }
-    if (!is_due(j, t.next_at) &&
-        j->turn->destination.state != DESTINATION_HELD) {
+    bool due;
+    status = tile_is_due(db, j, &t, &due, err);
+    if (status != SPOOL_OK || !due) {
         j->turn->taken = TAKEN_WAIT;
         j->turn->wait_until = t.next_at;
-        return SPOOL_OK;
+        return status;
     }
     if (j->take->spread_ms > 0) {
         int64_t at = 0;

@@ -520,6 +520,30 @@ static void a_time_from_a_wrong_clock_does_not_park_a_batch(void **state)
     batch_finish(&turn.batches[0]);
 }
 
+/* Half a day is less than the longest wait there is, so the times themselves
+ * are not absurd; but one after the other they would be waited for. */
+static void times_of_a_clock_set_back_do_not_add_up(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    fixture_put(f, 4);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_RETRY, TAKEN_WAIT);
+    int64_t until = turn.wait_until;
+    f->now -= (int64_t)12 * 3600 * 1000;
+    /* Whoever has waited for it by the other clock goes on waiting. */
+    struct take_options take = {.not_yet = until};
+    struct spool_error err;
+    assert_int_equal(batch_turn(f->box, f->d.id, 0,
+                                &(struct order){.take = &take}, &turn, &err),
+                     SPOOL_OK);
+    assert_int_equal(turn.taken, TAKEN_WAIT);
+    assert_int_equal(turn.wait_until, until);
+    /* A flusher that has just begun does not. */
+    fixture_take(f, &turn, TAKEN_BATCH);
+    batch_finish(&turn.batches[0]);
+}
+
 static void lanes_tile_the_log_each_for_itself(void **state)
 {
     struct fixture *f = *state;
@@ -615,6 +639,7 @@ int main(void)
         TEST(a_probe_that_a_crash_ended_is_due_at_once),
         TEST(a_refused_probe_of_many_ends_its_lease),
         TEST(a_time_from_a_wrong_clock_does_not_park_a_batch),
+        TEST(times_of_a_clock_set_back_do_not_add_up),
         TEST(lanes_tile_the_log_each_for_itself),
         TEST(a_paused_destination_takes_nothing),
     };
