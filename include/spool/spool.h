@@ -196,9 +196,10 @@ spool_stats(struct spool *spool, const char *destination,
             struct spool_stats *out, struct spool_error *err);
 
 /* What was found to be wrong with the spool's file when it was opened, a
- * sentence each, to be logged: events lost by damage, a restored backup, a
- * copy. Nothing is called when all is well. A sentence is valid during the
- * call, which may not close the spool. Any thread. */
+ * sentence each, to be logged: events lost by damage, a damaged file whose
+ * events wait to be put back, a restored backup, a copy. Nothing is called when
+ * all is well. A sentence is valid during the call, which may not close the
+ * spool. Any thread. */
 SPOOL_EXPORT void spool_notices(const struct spool *spool,
                                 void (*each)(void *arg, const char *sentence),
                                 void *arg);

@@ -378,3 +378,15 @@ bool aside_newest(const char *path, const char *before,
     }
     return best[0] != '\0';
 }
+
+enum spool_status aside_waiting(struct db *db, const char *path, int64_t *last,
+                                char file[ASIDE_PATH_SIZE],
+                                struct spool_error *err)
+{
+    enum spool_status status =
+        db_number(db, err, 0, last, STATEMENT_NOT_RECOVERED, "");
+    if (status == SPOOL_OK && (*last == 0 || !aside_newest(path, NULL, file))) {
+        file[0] = '\0';
+    }
+    return status;
+}

@@ -22,6 +22,8 @@
 
 #define ASIDE_PATH_SIZE 4200
 
+struct db;
+
 /* Finishes what a killed process began; SPOOL_OK when there is nothing. To be
  * called before the outbox is opened. */
 enum spool_status aside_finish(const char *path, struct spool_error *err);
@@ -37,6 +39,14 @@ enum spool_status aside_make(const char *path, unsigned long long inode,
 
 /* The inode of the file at path, 0 when there is none. */
 unsigned long long aside_inode(const char *path);
+
+/* The file that was set aside last, as long as what it holds has not been put
+ * back; "" when there is none. No destination counts those events until then.
+ * *last: up to which id it may hold some, 0 when all was put back, and more
+ * than that with "" when it lies there no more. Inside a transaction. */
+enum spool_status aside_waiting(struct db *db, const char *path, int64_t *last,
+                                char file[ASIDE_PATH_SIZE],
+                                struct spool_error *err);
 
 /* The newest file that was set aside and that lies behind a name (NULL: any).
  * False: there is none. */

@@ -128,12 +128,11 @@ static enum spool_status check_recovered(struct db *db, const char *path,
 {
     int64_t aside = 0;
     char damaged[ASIDE_PATH_SIZE];
-    enum spool_status status =
-        db_number(db, err, 0, &aside, STATEMENT_NOT_RECOVERED, "");
+    enum spool_status status = aside_waiting(db, path, &aside, damaged, err);
     if (status != SPOOL_OK || aside <= d->base) {
         return status;
     }
-    if (!aside_newest(path, NULL, damaged)) {
+    if (damaged[0] == '\0') {
         d->base = aside;
         return SPOOL_OK;
     }

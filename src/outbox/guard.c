@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "outbox/aside.h"
 #include "outbox/checkpoint.h"
 #include "outbox/keep.h"
 #include "outbox/store.h"
@@ -26,7 +27,8 @@ struct look {
     struct mark_state mark;
     struct stat file; /* as it lies there */
     int64_t last, epoch;
-    bool gone; /* destinations could not be read any more */
+    bool gone;                   /* destinations could not be read any more */
+    char aside[ASIDE_PATH_SIZE]; /* waits to be put back; "": nothing does */
     char home_path[PATH_MAX];
     int64_t home_device, home_inode;
     int64_t lost_lo, lost_hi; /* 0: none */
@@ -65,6 +67,10 @@ static enum spool_status read_store(struct db *db, void *arg,
     }
     if (status == SPOOL_OK) {
         status = keep_is_gone(db, &l->gone, err);
+    }
+    if (status == SPOOL_OK) {
+        int64_t last;
+        status = aside_waiting(db, l->box->path, &last, l->aside, err);
     }
     if (status != SPOOL_OK) {
         return status;
@@ -208,6 +214,12 @@ static void tell(struct look *l, bool first)
                "with spoolctl destination add, then remove it with spoolctl "
                "destination rm %s",
                DESTINATION_STAND_IN, DESTINATION_STAND_IN);
+    }
+    if (l->aside[0] != '\0' && !l->gone) {
+        notice(box,
+               "the outbox was damaged; what it held is neither counted nor "
+               "delivered until spoolctl recover has put it back from %s",
+               l->aside);
     }
     if (fault != NULL && !first) {
         notice(box,

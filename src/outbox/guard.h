@@ -1,8 +1,9 @@
 /* The guard: compares the outbox with what is known of it from outside, each
- * time it is opened. Five things are noticed:
+ * time it is opened. Six things are noticed:
  *
  *   damage      the log ends before the mark, in this epoch: commits are gone
  *   an old copy the store's epoch is below the mark's: a backup was restored
+ *   set aside   a damaged file's events have not been put back
  *   a copy      the file is not the one that the store says it is
  *   a mark that is missing, torn or another store's: it is made again
  *   a writer that did not end well: what it left is put in order
@@ -21,7 +22,7 @@
 struct outbox;
 struct db;
 
-#define GUARD_NOTICES 5
+#define GUARD_NOTICES 6
 
 struct guard {
     bool is_copy;

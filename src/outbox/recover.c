@@ -6,7 +6,6 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "outbox/aside.h"
 #include "outbox/keep.h"
 #include "outbox/retile.h"
 #include "outbox/salvage.h"
@@ -268,6 +267,40 @@ static enum spool_status read_range(struct db *db, void *arg,
     return status;
 }
 
+/* By its name, what damage did to its content whatever. */
+static bool is_set_aside(const struct job *j)
+{
+    size_t n = strlen(j->box->path);
+    return strncmp(j->damaged, j->box->path, n) == 0 &&
+           strncmp(j->damaged + n, ".damaged-", 9) == 0;
+}
+
+/* Ids are numbers: the events of another spool would be taken for ours. */
+static enum spool_status check_ours(const struct job *j)
+{
+    char id[UUID_SIZE] = "";
+    unsigned long long inode = aside_inode(j->damaged);
+    if (inode == 0) {
+        return failed(j->err, SPOOL_NOT_FOUND, "there is no file %s",
+                      j->damaged);
+    }
+    if (inode == aside_inode(j->box->path)) {
+        return failed(j->err, SPOOL_MISUSE,
+                      "%s is the spool itself; name a file that was set aside, "
+                      "%s.damaged-TIME",
+                      j->damaged, j->box->path);
+    }
+    salvage_store_id(j->damaged, id);
+    if (id[0] != '\0' && strcmp(id, j->box->store_id) != 0 &&
+        !is_set_aside(j)) {
+        return failed(j->err, SPOOL_MISUSE,
+                      "%s is another spool's, as its store id says; nothing "
+                      "was put back",
+                      j->damaged);
+    }
+    return SPOOL_OK;
+}
+
 static enum spool_status run(struct job *j)
 {
     struct recover_report *r = j->report;
@@ -282,6 +315,12 @@ static enum spool_status run(struct job *j)
         return failed(j->err, SPOOL_NO_MEMORY, "out of memory");
     }
     enum spool_status status = salvage_rows(j->damaged, take_cell, j, j->err);
+    if (status == SPOOL_OK && r->readable == 0 && !is_set_aside(j)) {
+        return failed(j->err, SPOOL_MISUSE,
+                      "%s holds no event that can be read and is missing; "
+                      "nothing was put back and nothing written off",
+                      j->damaged);
+    }
     if (status == SPOOL_OK) {
         (void)write_out(j);
         status = j->status;
@@ -290,6 +329,27 @@ static enum spool_status run(struct job *j)
         status = outbox_write(j->box, put_back, j, j->err);
     }
     return j->dry && status == SPOOL_TIMEOUT ? SPOOL_OK : status;
+}
+
+struct waiting {
+    struct outbox *box;
+    char *file;
+};
+
+static enum spool_status read_waiting(struct db *db, void *arg,
+                                      struct spool_error *err)
+{
+    const struct waiting *w = arg;
+    int64_t last;
+    return aside_waiting(db, w->box->path, &last, w->file, err);
+}
+
+enum spool_status recover_waiting(struct outbox *box,
+                                  char file[ASIDE_PATH_SIZE],
+                                  struct spool_error *err)
+{
+    struct waiting w = {box, file};
+    return outbox_read(box, read_waiting, &w, err);
 }
 
 enum spool_status recover(struct outbox *box, const char *damaged, bool dry,
@@ -305,10 +365,10 @@ enum spool_status recover(struct outbox *box, const char *damaged, bool dry,
     j.retile = (struct retile){box, damaged, report, {0}};
     rng_init(&j.retile.rng);
     report->readable = report->lost = report->twice = 0;
-    if (aside_inode(damaged) == 0) {
-        return failed(err, SPOOL_NOT_FOUND, "there is no file %s", damaged);
+    enum spool_status status = check_ours(&j);
+    if (status == SPOOL_OK) {
+        status = outbox_read(box, read_range, &j, j.err);
     }
-    enum spool_status status = outbox_read(box, read_range, &j, j.err);
     if (status == SPOOL_OK && !report->done_before) {
         status = run(&j);
     }

@@ -9,6 +9,7 @@
 #ifndef OUTBOX_RECOVER_H
 #define OUTBOX_RECOVER_H
 
+#include "outbox/aside.h"
 #include "outbox/outbox.h"
 
 enum recover_kind {
@@ -33,9 +34,16 @@ struct recover_report {
     void *arg;
 };
 
+/* The file whose events wait to be put back; "" when none do (aside.h). */
+enum spool_status recover_waiting(struct outbox *box,
+                                  char file[ASIDE_PATH_SIZE],
+                                  struct spool_error *err);
+
 /* Reads damaged and, unless dry, puts it back. Nobody else may flush meanwhile
- * (lock.h); events may be put. SPOOL_NOT_FOUND when there is no such file. Of
- * several damaged files the newest is first. */
+ * (lock.h); events may be put. SPOOL_NOT_FOUND when there is no such file,
+ * SPOOL_MISUSE when it is the outbox itself, another spool's, or one that was
+ * not set aside beside it and holds no event of it. Of several damaged files
+ * the newest is first. */
 enum spool_status recover(struct outbox *box, const char *damaged, bool dry,
                           struct recover_report *report,
                           struct spool_error *err);

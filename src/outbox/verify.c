@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "outbox/aside.h"
 #include "outbox/inspect.h"
 #include "outbox/store.h"
 #include "outbox/tile.h"
@@ -109,6 +110,23 @@ static enum spool_status check_lost(struct db *db, void *arg,
              (long long)sqlite3_column_int64(s, 1),
              (const char *)sqlite3_column_text(s, 2));
         status = db_row(db, s, &row, err);
+    }
+    return status;
+}
+
+static enum spool_status check_aside(struct db *db, void *arg,
+                                     struct spool_error *err)
+{
+    struct verify_job *j = arg;
+    char file[ASIDE_PATH_SIZE];
+    int64_t last;
+    enum spool_status status =
+        aside_waiting(db, j->box->path, &last, file, err);
+    if (status == SPOOL_OK && file[0] != '\0') {
+        find(j,
+             "the outbox was damaged, and what it held up to event %lld has "
+             "not been put back; spoolctl recover does, from %s",
+             (long long)last, file);
     }
     return status;
 }
@@ -341,6 +359,9 @@ enum spool_status verify(struct outbox *box, verify_finding *each, void *arg,
     }
     if (status == SPOOL_OK) {
         status = outbox_read(box, check_lost, &j, err);
+    }
+    if (status == SPOOL_OK) {
+        status = outbox_read(box, check_aside, &j, err);
     }
     if (status == SPOOL_OK) {
         status = outbox_read(box, check_count, &j, err);

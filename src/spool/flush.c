@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "delivery/flusher.h"
 #include "outbox/inspect.h"
+#include "outbox/recover.h"
 #include "outbox/retain.h"
 #include "spool/answers.h"
 #include "spool/handle.h"
@@ -290,6 +291,15 @@ static enum spool_status what_is_left(struct spool *spool, const char *name,
         }
     }
     free(all);
+    if (status == SPOOL_OK) {
+        char file[ASIDE_PATH_SIZE];
+        status = recover_waiting(box, file, err);
+        if (status == SPOOL_OK && file[0] != '\0') {
+            status = failed(err, SPOOL_UNFINISHED,
+                            "the outbox was damaged, and what it held has not "
+                            "been put back; run spoolctl recover");
+        }
+    }
     return status;
 }
 

@@ -7,7 +7,7 @@ load spoolctl
     ctl -q put odd
     run --separate-stderr ctl flush
     [ "$status" -eq 0 ]
-    [[ "$stderr" == *"1 event delivered in 1 request"* ]]
+    [[ "$stderr" == *"1 event delivered in 1 batch"* ]]
     [ "$(jq -r '.events[0]' log)" = "$(cat odd)" ]
     run ctl --json -q flush
     [ "$status" -eq 0 ]

@@ -89,3 +89,56 @@ damaged() {
     ctl -q destination add other --url http://127.0.0.1:1
     [ "$(ctl --json status | jq -c '[.destinations[].waiting]')" = "[1,1]" ]
 }
+
+@test "until the events are put back nothing is called well" {
+    damaged
+    run --separate-stderr ctl status
+    [ "$status" -eq 0 ]
+    [[ "${lines[0]}" == DAMAGED* ]]
+    [[ "${lines[*]}" == *"spoolctl recover"* ]]
+    [[ "$stderr" == *"until spoolctl recover has put it back"* ]]
+    run --separate-stderr ctl --json status
+    [ "$(json .verdict)" = DAMAGED ]
+    [[ "$(json .set_aside)" == "$SPOOL_PATH".damaged-* ]]
+    run --separate-stderr ctl gate
+    [ "$status" -eq 5 ]
+    [[ "$output" == *"has not been put back"* ]]
+    run --separate-stderr ctl --json gate
+    [ "$(json .ok)" = false ]
+    run --separate-stderr ctl flush --timeout 20s
+    [ "$status" -eq 5 ]
+    [[ "$stderr" == *"run spoolctl recover"* ]]
+    run --separate-stderr ctl verify
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"up to event 6 has not been put back"* ]]
+    ctl -q recover --yes
+    ctl -q flush --timeout 20s
+    run --separate-stderr ctl gate
+    [ "$status" -eq 0 ]
+    [ "$(ctl --json status | jq -r '.verdict + .set_aside')" = OK ]
+}
+
+# refused FILE TEXT: recover does not take it, says so and touches nothing.
+refused() {
+    local before
+    before=$(ctl --json audit)
+    run --separate-stderr ctl recover --yes "$1"
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"$2"* ]]
+    [ "$(ctl --json audit)" = "$before" ]
+}
+
+@test "recover takes no file that is not the spool's" {
+    damaged
+    ctl -q -s other/outbox.db init
+    many 3 | ctl -q -s other/outbox.db put >/dev/null
+    event PAGE_VIEW new s9 | ctl -q put >/dev/null
+    echo "no spool" >text
+    refused other/outbox.db "another spool's"
+    refused text "no event that can be read"
+    refused "$SPOOL_PATH" "the spool itself"
+    run --separate-stderr ctl --json recover --yes
+    [ "$status" -eq 0 ]
+    [ "$(jq -r 'select(.readable != null and (.dry_run | not)) | .readable' \
+        <<<"$output")" -eq 6 ]
+}

@@ -138,12 +138,13 @@ static void add_left(struct json_object *list, const struct destination *d,
     (void)json_object_array_add(list, o);
 }
 
-static void say_left(const struct ctl *ctl, const struct destination *d,
+/* False: nothing is. */
+static bool say_left(const struct ctl *ctl, const struct destination *d,
                      const struct sums *s)
 {
     char waiting[HUMAN_SIZE], reason[500];
     if (s->waiting == 0 && s->by_state[EVENT_DEAD] == 0) {
-        return;
+        return false;
     }
     ctl_say(ctl, "%s: %s waiting, %lld dead; it is %s%s%s", d->name,
             human_events(s->waiting, waiting),
@@ -155,11 +156,12 @@ static void say_left(const struct ctl *ctl, const struct destination *d,
                            : "next  spoolctl ls --destination %s --state "
                              "dead",
             d->name);
+    return true;
 }
 
-/* What is left, at the destinations that were flushed. */
+/* What is left, at the destinations that were flushed; *said: it was told. */
 static enum ending look_at_rest(struct flush *f, const char *name,
-                                struct json_object *list)
+                                struct json_object *list, bool *said)
 {
     struct destination *all = NULL;
     struct spool_error err;
@@ -170,7 +172,7 @@ static enum ending look_at_rest(struct flush *f, const char *name,
         struct sums s;
         status = inspect_sums(f->ctl->box, &all[i], &s, &err);
         if (status == SPOOL_OK) {
-            say_left(f->ctl, &all[i], &s);
+            *said = say_left(f->ctl, &all[i], &s) || *said;
             add_left(list, &all[i], &s);
         }
     }
@@ -198,17 +200,18 @@ static enum ending finish(struct flush *f, enum spool_status status,
 {
     char sum[HUMAN_SIZE];
     struct json_object *list = json_object_new_array();
-    bool all = status == SPOOL_OK;
+    bool all = status == SPOOL_OK, said = false;
     f->unsaid = 0; /* the sum says it */
-    ctl_say(f->ctl, "%s delivered in %lld requests",
-            human_events(f->delivered, sum), (long long)f->batches);
-    enum ending ending = look_at_rest(f, name, list);
+    ctl_say(f->ctl, "%s delivered in %lld batch%s",
+            human_events(f->delivered, sum), (long long)f->batches,
+            f->batches == 1 ? "" : "es");
+    enum ending ending = look_at_rest(f, name, list, &said);
     if (ending == DONE && f->ctl->json) {
         print_json(f, all, list);
     }
     if (ending == DONE && !all) {
         ending = PARTLY;
-        if (json_object_array_length(list) == 0) { /* no destination */
+        if (!said) { /* no destination, or what none of them knows */
             (void)ctl_failed(err);
         }
     }

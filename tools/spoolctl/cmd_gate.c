@@ -6,6 +6,7 @@
 #include "human.h"
 #include "json_line.h"
 #include "outbox/inspect.h"
+#include "outbox/recover.h"
 #include "when.h"
 
 struct gate {
@@ -13,6 +14,7 @@ struct gate {
     struct json_object *list; /* NULL: text */
     int64_t undelivered, oldest_age_ms;
     bool shut;
+    char set_aside[ASIDE_PATH_SIZE]; /* "": no file waits to be put back */
 };
 
 static void look(struct gate *g, const struct ctl *ctl,
@@ -41,14 +43,15 @@ static void look(struct gate *g, const struct ctl *ctl,
         json_add_number(o, "lost", s->lost);
         (void)json_object_array_add(g->list, o);
     } else if (shut) {
-        char count[HUMAN_SIZE], oldest[WHEN_SIZE];
+        char count[5][HUMAN_SIZE], oldest[WHEN_SIZE];
         duration_text(age, oldest);
-        (void)printf("%s: %s undelivered (%lld waiting, oldest %s; %lld dead) "
-                     "of %lld accepted, %lld delivered\n",
-                     d->name, human_events(s->waiting + dead, count),
-                     (long long)s->waiting, s->waiting > 0 ? oldest : "-",
-                     (long long)dead, (long long)s->accepted,
-                     (long long)s->by_state[EVENT_DELIVERED]);
+        (void)printf("%s: %s undelivered (%s waiting, oldest %s; %s dead) of "
+                     "%s accepted, %s delivered\n",
+                     d->name, human_events(s->waiting + dead, count[0]),
+                     human_count(s->waiting, count[1]),
+                     s->waiting > 0 ? oldest : "-", human_count(dead, count[2]),
+                     human_count(s->accepted, count[3]),
+                     human_count(s->by_state[EVENT_DELIVERED], count[4]));
         ctl_say(ctl, "next  spoolctl why %s", d->name);
     }
 }
@@ -63,6 +66,9 @@ static enum ending look_at_all(struct ctl *ctl, struct gate *g, int64_t *last)
         return ending;
     }
     enum spool_status status = inspect_last_id(ctl->box, last, &err);
+    if (status == SPOOL_OK) {
+        status = recover_waiting(ctl->box, g->set_aside, &err);
+    }
     for (size_t i = 0; status == SPOOL_OK && i < n; i++) {
         struct sums s;
         status = inspect_sums(ctl->box, &all[i], &s, &err);
@@ -74,6 +80,15 @@ static enum ending look_at_all(struct ctl *ctl, struct gate *g, int64_t *last)
     if (status != SPOOL_OK) {
         (void)ctl_failed(&err);
         return FAILED;
+    }
+    if (g->set_aside[0] != '\0') {
+        g->shut = true;
+        if (!ctl->json) {
+            (void)printf("%s: was set aside, and what it holds has not been "
+                         "put back\n",
+                         g->set_aside);
+            ctl_say(ctl, "next  spoolctl recover");
+        }
     }
     if (n == 0 && *last > 0) {
         g->shut = true;
@@ -110,6 +125,7 @@ enum ending cmd_gate(struct ctl *ctl)
         json_add_number(o, "undelivered", g.undelivered);
         json_add_number(o, "oldest_age_ms", g.oldest_age_ms);
         json_add_number(o, "accepted", last);
+        json_add_text(o, "set_aside", g.set_aside);
         json_add(o, "destinations", g.list);
         json_print(o);
     } else if (!g.shut) {

@@ -85,7 +85,7 @@ static void print_sums(const struct ctl *ctl, const char *file,
         return;
     }
     if (r->done_before) {
-        (void)printf("%s: was put back before\n", file);
+        (void)printf("%s: was put back before, or nothing is missing\n", file);
         return;
     }
     (void)printf(

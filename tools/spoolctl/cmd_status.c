@@ -11,6 +11,7 @@
 #include "limits.h"
 #include "outbox/inspect.h"
 #include "outbox/lock.h"
+#include "outbox/recover.h"
 #include "table.h"
 #include "when.h"
 
@@ -24,6 +25,7 @@ struct status {
     long flusher_pid; /* 0: none runs */
     struct spool_limits limits;
     struct spool_usage usage;
+    char set_aside[ASIDE_PATH_SIZE]; /* "": no file waits to be put back */
 };
 
 static int64_t size_of(const char *path, const char *suffix)
@@ -51,6 +53,9 @@ static enum ending look(struct status *s)
     enum spool_status status = inspect_last_id(s->ctl->box, &s->accepted, &err);
     for (size_t i = 0; status == SPOOL_OK && i < s->n; i++) {
         status = inspect_sums(s->ctl->box, &s->d[i], &s->sums[i], &err);
+    }
+    if (status == SPOOL_OK) {
+        status = recover_waiting(s->ctl->box, s->set_aside, &err);
     }
     if (status != SPOOL_OK) {
         (void)ctl_failed(&err);
@@ -209,20 +214,35 @@ static bool judge_waiting(const struct status *s, struct verdict *v)
     return true;
 }
 
-/* Why it is full is what was found before. */
-static void judge_full(const struct status *s, struct verdict *v)
+/* Before what was found already. */
+static void speak_first(struct verdict *v, const char *word, const char *what)
 {
     char why[sizeof v->sentence];
+    (void)snprintf(why, sizeof why, "%s", v->sentence);
+    (void)snprintf(v->sentence, sizeof v->sentence, "%s; %.*s", what,
+                   (int)(sizeof why - strlen(what) - 3), why);
+    v->word = word;
+    v->tone = BAD;
+}
+
+static void judge_full(const struct status *s, struct verdict *v)
+{
     if (limits_full(&s->limits, &s->usage) >= 100) {
-        (void)snprintf(why, sizeof why, "%s", v->sentence);
-        (void)snprintf(v->sentence, sizeof v->sentence,
-                       "a limit of the spool is reached; %.*s",
-                       (int)sizeof why - 60, why);
-        v->word = "FULL";
-        v->tone = BAD;
+        speak_first(v, "FULL", "a limit of the spool is reached");
         if (v->next[0] == '\0') {
             (void)snprintf(v->next, sizeof v->next, "spoolctl limits");
         }
+    }
+}
+
+/* Its events wait where no destination counts them. */
+static void judge_aside(const struct status *s, struct verdict *v)
+{
+    if (s->set_aside[0] != '\0') {
+        speak_first(v, "DAMAGED",
+                    "the file was damaged, and what it held has not been put "
+                    "back");
+        (void)snprintf(v->next, sizeof v->next, "spoolctl recover");
     }
 }
 
@@ -254,6 +274,7 @@ static void judge(const struct status *s, struct verdict *v)
                        dead > 0 ? "spoolctl ls --state dead" : "");
     }
     judge_full(s, v);
+    judge_aside(s, v);
 }
 
 /* ---- text ---- */
@@ -418,6 +439,7 @@ static void print_json(const struct status *s, const struct verdict *v)
                     limits_full(&s->limits, &s->usage));
     json_add_number(o, "refused", toll_total(s->usage.refused));
     json_add_number(o, "shed", toll_total(s->usage.shed));
+    json_add_text(o, "set_aside", s->set_aside);
     for (size_t i = 0; i < s->n; i++) {
         (void)json_object_array_add(list, destination_json(s, i));
     }
