@@ -15,6 +15,7 @@
 #include "outbox/aside.h"
 #include "outbox/checkpoint.h"
 #include "outbox/keep.h"
+#include "outbox/place.h"
 #include "outbox/store.h"
 #include "outbox/wal.h"
 
@@ -430,7 +431,9 @@ void outbox_notices(const struct outbox *box,
     }
 }
 
-void outbox_place_notice(const struct outbox *box, char *out, size_t size)
+void outbox_place_notices(const struct outbox *box,
+                          void (*each)(void *arg, const char *sentence),
+                          void *arg)
 {
-    site_notice(box->path, out, size);
+    place_notices(box->path, each, arg);
 }

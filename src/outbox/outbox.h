@@ -58,9 +58,12 @@ const struct clock *outbox_clock(const struct outbox *box);
 void outbox_notices(const struct outbox *box,
                     void (*each)(void *arg, const char *sentence), void *arg);
 
-/* What is to be said of the place: everybody may read the events, or the file
- * system keeps no promise of durability. A sentence, or "". */
-void outbox_place_notice(const struct outbox *box, char *out, size_t size);
+/* What is to be said of the place, a sentence each: who else may read the
+ * events or swap the folder, and a file system that keeps no promise of
+ * durability. */
+void outbox_place_notices(const struct outbox *box,
+                          void (*each)(void *arg, const char *sentence),
+                          void *arg);
 
 /* An operator takes the file as it is: lost events are known of from now on
  * (*lost of them were not), and a copy becomes a spool of its own, with a new

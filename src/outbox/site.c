@@ -12,7 +12,6 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -297,47 +296,6 @@ mode_t site_mode(const char *path)
     return stat(path, &st) == 0
                ? st.st_mode & (S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP)
                : S_IRUSR | S_IWUSR;
-}
-
-/* ---- what it lies on ---- */
-
-/* Linux's numbers (statfs(2)), for what keeps no promise of durability. */
-static const struct {
-    unsigned long type;
-    const char *name;
-    const char *why;
-} unsafe_systems[] = {
-    {0x01021994, "tmpfs", "which is gone with the next start of the machine"},
-    {0x858458f6, "ramfs", "which is gone with the next start of the machine"},
-    {0x6969, "NFS", "where locks and syncs are another machine's word"},
-    {0xff534d42, "CIFS", "where locks and syncs are another machine's word"},
-    {0xfe534d42, "SMB", "where locks and syncs are another machine's word"},
-    {0x01021997, "9p", "where locks and syncs are another machine's word"},
-    {0x00c36400, "Ceph", "where locks and syncs are another machine's word"},
-};
-
-void site_notice(const char *path, char *out, size_t size)
-{
-    struct statfs fs;
-    struct stat st;
-    out[0] = '\0';
-    if (stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0) {
-        (void)snprintf(out, size,
-                       "everybody may read %s, and so its events; chmod 600 it",
-                       path);
-        return;
-    }
-    if (statfs(path, &fs) != 0) {
-        return;
-    }
-    for (size_t i = 0; i < sizeof unsafe_systems / sizeof *unsafe_systems;
-         i++) {
-        if ((unsigned long)fs.f_type == unsafe_systems[i].type) {
-            (void)snprintf(out, size,
-                           "%s lies on %s, %s; give the spool a local disk",
-                           path, unsafe_systems[i].name, unsafe_systems[i].why);
-        }
-    }
 }
 
 /* ---- while it is open ---- */

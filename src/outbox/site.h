@@ -34,10 +34,6 @@ enum spool_status site_replace(const char *from, const char *to,
 /* The mode of the files beside the outbox: the outbox's own. */
 mode_t site_mode(const char *path);
 
-/* What is to be said of its file system and of who may read it: a sentence in
- * out, or "". */
-void site_notice(const char *path, char *out, size_t size);
-
 /* Which files are open: the outbox and its -wal. */
 struct site {
     bool open;

@@ -237,6 +237,18 @@ log 2 pending" ]
         .destinations] | join(" ")')" = "true 0 0 5 1" ]
 }
 
+@test "a folder above the spool in which others may rename is warned of" {
+    mkdir above
+    chmod 0777 above
+    run ctl -s above/spool/outbox.db init
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"everybody may rename what lies in the folder $PWD/above,"* ]]
+    chmod 1777 above
+    run ctl -s above/spool/outbox.db verify
+    [ "$status" -eq 0 ]
+    [[ "$output" != *"may rename"* ]]
+}
+
 @test "verify finds a flipped byte, and ls, show and why go on" {
     ctl -q init
     event PAGE_VIEW culprit s | ctl -q put

@@ -121,6 +121,12 @@ void spoil_sticky(struct scene *s)
     change_mode(s, S_ISVTX | S_IWGRP | S_IWOTH | S_IXOTH);
 }
 
+void spoil_strangers_group(struct scene *s)
+{
+    need(chown(s->at, (uid_t)-1, STRANGER), s->at);
+    change_mode(s, S_IWGRP);
+}
+
 /* As a Debian package sets it up, with a stranger for the owner. */
 void spoil_shared(struct scene *s)
 {

@@ -28,11 +28,12 @@ spoil spoil_dangling; /* likewise, to nothing */
 spoil spoil_hard_link;
 spoil spoil_fifo;
 spoil spoil_folder;
-spoil spoil_device; /* /dev/null's numbers */
-spoil spoil_owner;  /* the stranger's */
-spoil spoil_group;  /* writable for its group, */
-spoil spoil_world;  /* for everybody, */
-spoil spoil_sticky; /* likewise, but only owners may remove */
+spoil spoil_device;          /* /dev/null's numbers */
+spoil spoil_owner;           /* the stranger's */
+spoil spoil_group;           /* writable for its group, */
+spoil spoil_world;           /* for everybody, */
+spoil spoil_sticky;          /* likewise, but only owners may remove; */
+spoil spoil_strangers_group; /* writable for a group that nobody is not in */
 spoil spoil_shared; /* with what lies in it, the group's that is nobody's */
 spoil spoil_mode_none;
 spoil spoil_mode_read;

@@ -25,13 +25,9 @@ static void warn_of(void *arg, const char *sentence)
     }
 }
 
-void ctl_warn_of_place(const struct ctl *ctl)
+void ctl_warn_of_place(struct ctl *ctl)
 {
-    char text[SPOOL_ERROR_SIZE];
-    outbox_place_notice(ctl->box, text, sizeof text);
-    if (text[0] != '\0' && !ctl->quiet) {
-        ctl_warn("%s", text);
-    }
+    outbox_place_notices(ctl->box, warn_of, ctl);
 }
 
 enum ending ctl_open(struct ctl *ctl, bool create)

@@ -133,7 +133,7 @@ void ctl_finish(struct ctl *ctl);
 enum ending ctl_open(struct ctl *ctl, bool create);
 
 /* Says what is wrong with the place: a file system in memory and the like. */
-void ctl_warn_of_place(const struct ctl *ctl);
+void ctl_warn_of_place(struct ctl *ctl);
 
 /* The last value that was given, or NULL. */
 const char *ctl_value(const struct ctl *ctl, enum option_id id);
