@@ -1,4 +1,4 @@
-/* test_sim [--seed N] [--count N] [--one N] [--clocks]
+/* test_sim [--seed N] [--count N] [--one N] [--clocks] [--jobs N]
  *
  * The outbox and the flusher as they are, in a simulated world: time, chance,
  * network, store faults and death come from one seed, and after each step all
@@ -9,13 +9,18 @@
  * short sequences of operations. With --clocks, instead of both, a world whose
  * clocks jump. Planted mistakes in the same program must be found.
  *
- * --one N plays the one run with that seed and says what it found. SIGTERM ends
- * a longer run early, with the result of what it did until then. */
+ * --one N plays the one run with that seed and says what it found. N jobs share
+ * the drawn lives: the same ones, whatever N. SIGTERM ends a longer run early,
+ * with the result of what it did until then. */
 #define _DEFAULT_SOURCE /* mkdtemp */
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,20 +31,23 @@
 #define OPS_A_LIFE  30
 #define CONTROL_MAX 400
 #define SHOWN       5
+#define JOBS_MAX    64
 
 static struct world the_world;
-static char folder[] = "/dev/shm/spool-sim-XXXXXX";
+static char folder[32];
 
 struct tally {
     int64_t n, failures, again, differ;
     struct counts c;
 };
 
-static uint64_t play(const struct life *life, struct tally *t)
+static void tally_add(struct tally *t, const struct tally *more)
 {
-    life_run(&the_world, life);
-    const struct counts *c = &the_world.counts;
-    t->n++;
+    const struct counts *c = &more->c;
+    t->n += more->n;
+    t->failures += more->failures;
+    t->again += more->again;
+    t->differ += more->differ;
     t->c.accepted += c->accepted;
     t->c.requests += c->requests;
     t->c.crashes += c->crashes;
@@ -49,9 +57,14 @@ static uint64_t play(const struct life *life, struct tally *t)
     t->c.refusals += c->refusals;
     t->c.faults += c->faults;
     t->c.resends += c->resends;
-    if (the_world.m.failed) {
-        t->failures++;
-    }
+}
+
+static uint64_t play(const struct life *life, struct tally *t)
+{
+    life_run(&the_world, life);
+    tally_add(t, &(struct tally){.n = 1,
+                                 .failures = the_world.m.failed ? 1 : 0,
+                                 .c = the_world.counts});
     return the_world.hash;
 }
 
@@ -73,14 +86,28 @@ static void complain(const struct life *life, const struct tally *t)
     }
 }
 
-static void play_many(uint64_t seed, int64_t count, bool clocks,
-                      struct tally *t, uint64_t *hash)
+/* One of several processes that share the lives of a run. */
+struct share {
+    int job, jobs;
+    pid_t pid;
+    int from; /* what it says when it ends: its sum */
+};
+
+struct sum {
+    struct tally t;
+    uint64_t hash; /* the same however the lives are shared out */
+};
+
+static void play_share(const struct share *share, uint64_t seed, int64_t count,
+                       bool clocks, struct sum *sum)
 {
-    for (int64_t i = 0; i < count && !long_run_is_told_to_end(); i++) {
+    struct tally *t = &sum->t;
+    for (int64_t i = share->job; i < count && !long_run_is_told_to_end();
+         i += share->jobs) {
         struct life life = life_of(seed + (uint64_t)i, clocks, PLANT_NONE);
         uint64_t first = play(&life, t);
         complain(&life, t);
-        *hash = (*hash ^ first) * UINT64_C(1099511628211);
+        sum->hash += first;
         if (i % 100 == 0) {
             struct tally unused = {0};
             t->again++;
@@ -93,6 +120,81 @@ static void play_many(uint64_t seed, int64_t count, bool clocks,
         }
     }
     t->failures += t->differ;
+}
+
+static void make_folder(void)
+{
+    static const char name[] = "/dev/shm/spool-sim-XXXXXX";
+    memcpy(folder, name, sizeof name);
+    if (mkdtemp(folder) == NULL) {
+        perror(folder);
+        exit(1);
+    }
+}
+
+static void end_world(void)
+{
+    world_end(&the_world);
+    free(the_world.requests);
+    (void)rmdir(folder);
+}
+
+static void start_share(struct share *share, uint64_t seed, int64_t count,
+                        bool clocks)
+{
+    int ends[2];
+    if (pipe(ends) != 0 || (share->pid = fork()) < 0) {
+        perror("a process for a share of the lives");
+        exit(1);
+    }
+    if (share->pid == 0) {
+        struct sum sum = {0};
+        make_folder();
+        play_share(share, seed, count, clocks, &sum);
+        end_world();
+        _exit(write(ends[1], &sum, sizeof sum) == sizeof sum ? 0 : 1);
+    }
+    (void)close(ends[1]);
+    share->from = ends[0];
+}
+
+static void end_share(struct share *share, struct sum *sum)
+{
+    struct sum its = {0};
+    struct pollfd end = {.fd = share->from, .events = POLLIN};
+    do {
+        if (long_run_is_told_to_end()) {
+            (void)kill(share->pid, SIGTERM);
+        }
+    } while (poll(&end, 1, -1) < 0 && errno == EINTR);
+    if (read(share->from, &its, sizeof its) != sizeof its) {
+        (void)printf("a process died in the middle of its lives\n");
+        its = (struct sum){.t.failures = 1};
+    }
+    (void)close(share->from);
+    (void)waitpid(share->pid, NULL, 0);
+    tally_add(&sum->t, &its.t);
+    sum->hash += its.hash;
+}
+
+static struct sum play_many(uint64_t seed, int64_t count, bool clocks, int jobs)
+{
+    struct share shares[JOBS_MAX];
+    struct sum sum = {0};
+    jobs = jobs < 1 ? 1 : jobs > JOBS_MAX ? JOBS_MAX : jobs;
+    for (int i = 0; i < jobs; i++) {
+        shares[i] = (struct share){.job = i, .jobs = jobs};
+        if (jobs > 1) {
+            start_share(&shares[i], seed, count, clocks);
+        }
+    }
+    if (jobs == 1) {
+        play_share(&shares[0], seed, count, clocks, &sum);
+    }
+    for (int i = 0; jobs > 1 && i < jobs; i++) {
+        end_share(&shares[i], &sum);
+    }
+    return sum;
 }
 
 /* Every sequence of at most `longest` operations. */
@@ -200,19 +302,18 @@ static int play_one(uint64_t seed, bool clocks)
     return t.failures > 0 ? 1 : 0;
 }
 
-static bool play_everything(uint64_t seed, int64_t count, bool full)
+static bool play_everything(uint64_t seed, int64_t count, bool full, int jobs)
 {
-    struct tally drawn = {0}, all = {0};
+    struct tally all = {0};
     char told[64];
-    uint64_t hash = 0;
     double began = seconds();
-    play_many(seed, count, false, &drawn, &hash);
+    struct sum drawn = play_many(seed, count, false, jobs);
     int missed =
         plant_all(seed, PLANT_SETTLES, PLANT_REKEYS, false, told, sizeof told);
     bool good = tell("simulation",
                      "lives of an hour with faults from one seed, held against "
                      "a model after each step, then drained",
-                     &drawn, seed, began, told, missed == 0, hash);
+                     &drawn.t, seed, began, told, missed == 0, drawn.hash);
     began = seconds();
     play_all(seed, full ? 4 : 2, &all);
     return tell("simulation-all",
@@ -222,19 +323,17 @@ static bool play_everything(uint64_t seed, int64_t count, bool full)
            good;
 }
 
-static bool play_clocks(uint64_t seed, int64_t count)
+static bool play_clocks(uint64_t seed, int64_t count, int jobs)
 {
-    struct tally t = {0};
     char told[64];
-    uint64_t hash = 0;
     double began = seconds();
-    play_many(seed, count, true, &t, &hash);
+    struct sum sum = play_many(seed, count, true, jobs);
     int missed = plant_all(seed, PLANT_WALL_CLOCK, PLANT_WALL_CLOCK, true, told,
                            sizeof told);
     return tell("clock",
                 "lives in which the clocks jump by up to 30 years and stand "
                 "still: no stall, no stampede, no other order",
-                &t, seed, began, told, missed == 0, hash);
+                &sum.t, seed, began, told, missed == 0, sum.hash);
 }
 
 int main(int argc, char **argv)
@@ -243,11 +342,14 @@ int main(int argc, char **argv)
     bool clocks = false, one = false, good;
     uint64_t seed = 1;
     int64_t count = 0;
+    int jobs = full ? (int)sysconf(_SC_NPROCESSORS_ONLN) : 1;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--clocks") == 0) {
             clocks = true;
         } else if (i + 1 < argc && strcmp(argv[i], "--count") == 0) {
             count = strtoll(argv[++i], NULL, 10);
+        } else if (i + 1 < argc && strcmp(argv[i], "--jobs") == 0) {
+            jobs = (int)strtol(argv[++i], NULL, 10);
         } else if (i + 1 < argc && strncmp(argv[i], "--", 2) == 0) {
             one = strcmp(argv[i], "--one") == 0;
             seed = strtoull(argv[++i], NULL, 10);
@@ -255,24 +357,23 @@ int main(int argc, char **argv)
     }
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     the_world.requests = calloc(REQUESTS_MAX, sizeof *the_world.requests);
-    if (the_world.requests == NULL || mkdtemp(folder) == NULL) {
-        perror(folder);
+    if (the_world.requests == NULL) {
+        perror("memory");
         return 1;
     }
+    make_folder();
     (void)printf("seed %" PRIu64 "\n", seed);
     if (one) {
         good = play_one(seed, clocks) == 0;
     } else if (clocks) {
-        good = play_clocks(seed, count > 0 ? count : full ? 10000 : 40);
+        good = play_clocks(seed, count > 0 ? count : full ? 10000 : 40, jobs);
     } else {
         good = play_everything(seed,
                                count > 0 ? count
                                : full    ? 100000
                                          : 60,
-                               full);
+                               full, jobs);
     }
-    world_end(&the_world);
-    free(the_world.requests);
-    (void)rmdir(folder);
+    end_world();
     return good ? 0 : 1;
 }
