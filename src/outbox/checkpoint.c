@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "outbox/wal.h"
 #include "outbox/writer.h"
 
 /* For readers who keep a checkpoint from being whole: ten seconds, as for
@@ -46,13 +47,37 @@ static enum spool_status checkpoint_locked(struct writer *w, bool *whole,
     db_rollback(&w->db);
     w->db.wal_frames = 0;
     *whole = status == SPOOL_OK && frames == done;
+    if (*whole) {
+        w->db.wal_synced = 0; /* the next frame is the first, most likely */
+        w->db.owes_sync = false;
+        w->wal_frames_told = 0;
+    }
     return status;
 }
 
+bool checkpoint_settle(struct writer *w)
+{
+    sqlite3_file *wal = w->db.owes_sync ? db_wal(&w->db) : NULL;
+    if (wal == NULL) {
+        return true;
+    }
+    if (wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK) {
+        writer_doubt(w);
+        return false;
+    }
+    w->db.owes_sync = false;
+    w->db.wal_synced = w->db.wal_frames;
+    return true;
+}
+
+/* What is synced before the lock is taken need not be synced under it; and no
+ * checkpoint begins on what could not be. */
 void checkpoint_try(struct writer *w)
 {
     bool whole;
-    (void)checkpoint_locked(w, &whole, NULL);
+    if (checkpoint_settle(w)) {
+        (void)checkpoint_locked(w, &whole, NULL);
+    }
 }
 
 enum spool_status checkpoint_overwrite(struct writer *w,
@@ -89,12 +114,99 @@ static enum spool_status checkpoint_whole(struct writer *w,
                   w->db.path);
 }
 
+/* Where what may not be on disk begins. On a disk on which a write may damage
+ * the bytes beside it SQLite fills the sector up with one more frame, and
+ * writes what is left of that behind the sync. */
+static int64_t doubted_from(sqlite3_file *wal, const char *path, int64_t frames)
+{
+    int is = wal->pMethods->xDeviceCharacteristics(wal);
+    int64_t sector = wal->pMethods->xSectorSize(wal);
+    if (frames == 0 || (is & SQLITE_IOCAP_POWERSAFE_OVERWRITE) != 0 ||
+        sector <= 0) {
+        return wal_offset(path, frames);
+    }
+    int64_t at = wal_offset(path, frames - 1);
+    return (at + sector - 1) / sector * sector;
+}
+
+static int write_over(sqlite3_file *wal, int64_t at, int64_t end)
+{
+    char part[8192];
+    int rc = SQLITE_OK;
+    while (rc == SQLITE_OK && at < end) {
+        int64_t left = end - at;
+        int n = left < (int64_t)sizeof part ? (int)left : (int)sizeof part;
+        rc = wal->pMethods->xRead(wal, part, n, at);
+        if (rc == SQLITE_OK) {
+            rc = wal->pMethods->xWrite(wal, part, n, at);
+        }
+        at += n;
+    }
+    return rc == SQLITE_OK ? wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) : rc;
+}
+
+/* To the end. The head by itself, as SQLite does when it begins a WAL anew:
+ * frames of the one before are not to be spoilt while they still count. */
+static int rewrite(sqlite3_file *wal, int64_t at)
+{
+    sqlite3_int64 size = 0;
+    int rc = wal->pMethods->xFileSize(wal, &size);
+    if (rc == SQLITE_OK && at < WAL_HEAD && size >= WAL_HEAD) {
+        rc = write_over(wal, 0, WAL_HEAD);
+        at = WAL_HEAD;
+    }
+    return rc == SQLITE_OK ? write_over(wal, at, size) : rc;
+}
+
+/* The kernel takes pages that a sync failed to write for written: no sync
+ * writes them any more. Written to once more, with the bytes that are read from
+ * them, they are. What is on disk already is spared that, since what is being
+ * written when the power goes out may be lost. Behind this the WAL is on disk
+ * as it is read, and a checkpoint can be broken off anywhere. */
+static enum spool_status write_again(struct writer *w, int64_t frames,
+                                     struct spool_error *err)
+{
+    enum spool_status status = db_begin(&w->db, err); /* nobody appends */
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    sqlite3_file *wal = db_wal(&w->db);
+    int rc = wal == NULL ? SQLITE_OK
+                         : rewrite(wal, doubted_from(wal, w->db.path, frames));
+    db_rollback(&w->db);
+    if (rc == SQLITE_OK) {
+        return SPOOL_OK;
+    }
+    return failed(err, (rc & 0xFF) == SQLITE_FULL ? SPOOL_FULL : SPOOL_IO,
+                  "%s-wal cannot be written to disk once more, after that "
+                  "failed before (SQLite error %d); see what is wrong with the "
+                  "disk and open the spool again",
+                  w->db.path, rc);
+}
+
+static enum spool_status mend(struct writer *w, struct spool_error *err)
+{
+    uint32_t number = 0;
+    int64_t frames;
+    bool known = wal_number(w->db.path, &number);
+    bool doubted = mark_doubts(&w->mark, number, &frames);
+    enum spool_status status =
+        doubted ? write_again(w, known ? frames : 0, err) : SPOOL_OK;
+    if (status == SPOOL_OK) {
+        status = checkpoint_whole(w, err);
+        if (status == SPOOL_IO && !doubted) {
+            mark_doubt(&w->mark, 0, 0); /* whose sync, nobody knows */
+        }
+    }
+    return status;
+}
+
 enum spool_status checkpoint_mend(struct writer *w, struct spool_error *err)
 {
-    enum spool_status status = checkpoint_whole(w, err);
+    enum spool_status status = mend(w, err);
     if (status == SPOOL_FULL) {
         ballast_give_up(&w->ballast);
-        status = checkpoint_whole(w, err);
+        status = mend(w, err);
     }
     return status == SPOOL_OK ? checkpoint_overwrite(w, err) : status;
 }

@@ -4,12 +4,20 @@
 #ifndef OUTBOX_CHECKPOINT_H
 #define OUTBOX_CHECKPOINT_H
 
+#include <stdbool.h>
+
 #include "spool/error.h"
 
 struct writer;
 
-/* A failure is no loss: the WAL stays, and the next one tries again. */
+/* A failure is no loss: the WAL stays, and the next one tries again; unless it
+ * holds what need not have been on disk, and that could not be synced: then the
+ * writer ends. */
 void checkpoint_try(struct writer *w);
+
+/* Syncs what need not have been on disk, without the write lock. False: that
+ * failed, and the writer has ended. */
+bool checkpoint_settle(struct writer *w);
 
 /* A commit that changes nothing but the epoch, since SQLite writes no page that
  * stays as it is. It lies over whatever a commit that failed has left in the
@@ -24,8 +32,9 @@ enum spool_status checkpoint_overwrite(struct writer *w,
  * WAL anew; on a full disk the ballast is given up for that. On failure
  * nothing may be acknowledged; nothing is lost either. SPOOL_BUSY: a reader
  * kept it from being done for ten seconds. What a failed sync has kept from the
- * disk is in memory only until this is over: should the power go out just then,
- * the file may be damaged, which the next opening notices. */
+ * disk is in memory only, and is written to the WAL once more before any of it
+ * goes into the database: wherever the power goes out, the WAL or the database
+ * is whole. */
 enum spool_status checkpoint_mend(struct writer *w, struct spool_error *err);
 
 #endif

@@ -43,19 +43,30 @@ static int on_commit_wal(void *arg, sqlite3 *handle, const char *name,
     (void)handle;
     (void)name;
     db->wal_frames = frames;
+    if (!db->unsynced) {
+        db->wal_synced = frames; /* and whatever lies in front of them */
+    } else if (frames < db->wal_synced) {
+        db->wal_synced = 0; /* begun anew */
+    }
+    db->owes_sync = db->unsynced;
     return SQLITE_OK;
+}
+
+sqlite3_file *db_wal(struct db *db)
+{
+    sqlite3_file *wal = NULL;
+    int rc = sqlite3_file_control(db->handle, "main",
+                                  SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    return rc == SQLITE_OK && wal != NULL && wal->pMethods != NULL ? wal : NULL;
 }
 
 /* A quota and a limit on the size of a file are a full disk to the user; SQLite
  * calls only ENOSPC by that name. It is the WAL that is written to. */
-static bool is_full(sqlite3 *handle, int code)
+static bool is_full(struct db *db, int code)
 {
-    sqlite3_file *wal = NULL;
+    sqlite3_file *wal = code == SQLITE_IOERR_WRITE ? db_wal(db) : NULL;
     int why = 0;
-    if (code != SQLITE_IOERR_WRITE ||
-        sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER,
-                             &wal) != SQLITE_OK ||
-        wal == NULL || wal->pMethods == NULL) {
+    if (wal == NULL) {
         return false;
     }
     (void)wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &why);
@@ -93,8 +104,7 @@ enum spool_status db_failed(struct db *db, struct spool_error *err,
                             const char *what)
 {
     int code = sqlite3_extended_errcode(db->handle);
-    enum spool_status status =
-        is_full(db->handle, code) ? SPOOL_FULL : status_of(code);
+    enum spool_status status = is_full(db, code) ? SPOOL_FULL : status_of(code);
     if ((code & 0xFF) == SQLITE_READONLY ||
         (status == SPOOL_IO && sqlite3_system_errno(db->handle) == EROFS)) {
         return read_only(db, err, what);
@@ -267,6 +277,22 @@ enum spool_status db_commit(struct db *db, struct spool_error *err)
                   "the commit to %s failed and may or may not be stored: %s; "
                   "open the spool again before putting more",
                   db->path, why.message);
+}
+
+/* NORMAL syncs the WAL when it begins anew and when it is checkpointed, and
+ * whoever commits with FULL syncs all that lies in it. SQLite does as this says
+ * when it reads it; it is read back all the same. */
+enum spool_status db_set_unsynced(struct db *db, bool unsynced,
+                                  struct spool_error *err)
+{
+    enum spool_status status = db_exec(db,
+                                       unsynced ? "PRAGMA synchronous = NORMAL"
+                                                : "PRAGMA synchronous = FULL",
+                                       err);
+    db->unsynced = unsynced || status != SPOOL_OK;
+    return status == SPOOL_OK
+               ? pragma_is(db, "synchronous", unsynced ? "1" : "2", err)
+               : status;
 }
 
 void db_rollback(struct db *db)

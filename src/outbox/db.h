@@ -24,6 +24,9 @@ struct db {
     const char *path;    /* borrowed; absolute */
     atomic_bool corrupt; /* SQLite has called the file damaged */
     int wal_frames;      /* in the WAL after this connection's last commit */
+    int wal_synced;      /* of those, on disk for certain: the first so many */
+    bool unsynced;       /* transactions are such that need not be on disk */
+    bool owes_sync;      /* there was one since the last one that was synced */
     sqlite3_stmt *statements[STATEMENT_COUNT];
     const struct visit *visit; /* under way (visit.h) */
     /* What the mark is to say once the transaction is on disk. */
@@ -58,6 +61,16 @@ enum spool_status db_begin_read(struct db *db, struct spool_error *err);
  * any other failure means that nothing of it is stored. */
 enum spool_status db_commit(struct db *db, struct spool_error *err);
 void db_rollback(struct db *db);
+
+/* Between two transactions: those that follow need not be on disk when they
+ * are committed (their order is kept), until the next call says that they must.
+ * A failure leaves that open: nothing may be acknowledged any more. */
+enum spool_status db_set_unsynced(struct db *db, bool unsynced,
+                                  struct spool_error *err);
+
+/* The WAL as SQLite's own file, to be read, written and synced; NULL: it is not
+ * open. */
+sqlite3_file *db_wal(struct db *db);
 
 /* SPOOL_MOVED when the file at path is not the one that is open. */
 enum spool_status db_check_in_place(struct db *db, struct spool_error *err);

@@ -26,9 +26,11 @@ struct slot {
     char magic[8];
     char store_id[40];
     int64_t last, epoch;
-    uint32_t ended; /* well, in this run of the machine; 0: it has not */
-    uint32_t wal;   /* its number; 0: not known */
-    uint32_t crc;   /* over what stands before it */
+    /* Odd: well, in this run of the machine; 0: it has not. Even: with a sync
+     * that failed, and ended / 2 - 1 frames of the WAL are on disk. */
+    uint32_t ended;
+    uint32_t wal; /* its number; 0: not known */
+    uint32_t crc; /* over what stands before it */
     char rest[SLOT_BYTES - 76];
 };
 static_assert(sizeof(struct slot) == SLOT_BYTES, "a slot is a sector");
@@ -116,6 +118,11 @@ static bool pair_ended(const struct slot slots[2], uint32_t run)
            slots[0].ended == run && slots[1].ended == run;
 }
 
+static bool slot_doubts(const struct slot *s)
+{
+    return slot_is_whole(s) && s->ended != 0 && s->ended % 2 == 0;
+}
+
 static enum spool_status read_slots(const struct watermark *m, const char *path,
                                     struct mark_state *state,
                                     struct spool_error *err)
@@ -136,7 +143,8 @@ static enum spool_status read_slots(const struct watermark *m, const char *path,
         if (n > SLOT_BYTES) {
             take_in_any(&slots[1], n == PAIR_BYTES, m->store_id, state);
         }
-        state->left_open = state->left_open ||
+        state->left_open = state->left_open || slot_doubts(&slots[0]) ||
+                           slot_doubts(&slots[1]) ||
                            (!pair_ended(slots, run) && !is_at_work(m, pair));
     }
     state->left_open = state->left_open || state->found != MARK_FOUND;
@@ -264,7 +272,8 @@ bool mark_denies_wal(const char *path, uint32_t number,
             continue;
         }
         /* Who did not end and knew no number may have made this one. */
-        fits = fits || (s.wal == 0 ? s.ended == 0 : wal_is_near(s.wal, number));
+        fits = fits ||
+               (s.wal == 0 ? s.ended % 2 == 0 : wal_is_near(s.wal, number));
         if (s.wal != 0 && !known) {
             known = true;
             (void)snprintf(store_id, UUID_SIZE, "%.36s", s.store_id);
@@ -282,6 +291,32 @@ void mark_end(struct watermark *m)
         m->ended = this_run();
         m->begun = !write_slot(m) || !write_slot(m);
     }
+}
+
+void mark_doubt(struct watermark *m, uint32_t number, int64_t frames)
+{
+    mark_begin(m);
+    if (m->open && m->begun) {
+        m->wal = number;
+        m->ended = ((uint32_t)frames + 1) * 2;
+        (void)(write_slot(m) && write_slot(m));
+    }
+}
+
+bool mark_doubts(const struct watermark *m, uint32_t number, int64_t *frames)
+{
+    bool doubts = false;
+    struct slot s;
+    for (off_t at = 0;
+         m->open && pread(m->fd, &s, sizeof s, at) == (ssize_t)sizeof s;
+         at += SLOT_BYTES) {
+        if (slot_doubts(&s)) {
+            int64_t synced = s.wal == number ? (int64_t)s.ended / 2 - 1 : 0;
+            *frames = doubts && *frames < synced ? *frames : synced;
+            doubts = true;
+        }
+    }
+    return doubts;
 }
 
 static void end_slots(const struct watermark *m, int pair, uint32_t run)

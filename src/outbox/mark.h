@@ -16,6 +16,8 @@
  * killed, or whose disk failed, or who wrote before the power went out, nobody
  * knows; its slots tell that by saying nothing.
  *
+ * A writer whose sync failed says how much of the WAL is on disk for certain.
+ *
  * And a slot says which WAL it was (wal.h), so that another spool's is not
  * believed. */
 #ifndef OUTBOX_MARK_H
@@ -52,7 +54,8 @@ struct mark_state {
     enum mark_found found;
     int64_t last, epoch; /* 0 unless found */
     /* A writer that is gone did not say that it ended well, in this run of the
-     * machine; or there is no mark to say so. */
+     * machine; or one said that a sync failed; or there is no mark to say so.
+     */
     bool left_open;
     bool knows_wal; /* some slot says a number of it */
 };
@@ -69,6 +72,15 @@ void mark_begin(struct watermark *m);
 
 /* The writer ends well; it writes nothing more. */
 void mark_end(struct watermark *m);
+
+/* A sync failed: of the WAL of this number (0: not known) so many frames are on
+ * disk for certain. It is said for as long as the machine runs, since the
+ * others are read back as if they were. Whoever opens the outbox next is to
+ * mend that, whether this writer is gone or not. */
+void mark_doubt(struct watermark *m, uint32_t number, int64_t frames);
+
+/* Whether some writer said so, and the least that was said of this WAL. */
+bool mark_doubts(const struct watermark *m, uint32_t number, int64_t *frames);
 
 /* What writers who are gone have left is on disk for certain by now. */
 void mark_mended(struct watermark *m);

@@ -241,3 +241,11 @@ enum spool_status outbox_record(
 {
     return written(box, writer_record(&box->writer, write, arg, err), err);
 }
+
+enum spool_status outbox_tidy(struct outbox *box,
+                              enum spool_status (*write)(struct db *, void *,
+                                                         struct spool_error *),
+                              void *arg, struct spool_error *err)
+{
+    return written(box, writer_tidy(&box->writer, write, arg, err), err);
+}

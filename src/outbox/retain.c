@@ -197,7 +197,7 @@ enum spool_status retain_step(struct outbox *box, const struct retention *r,
                               bool *more, struct spool_error *err)
 {
     struct retain_job j = {.box = box, .r = r};
-    enum spool_status status = outbox_record(box, run_step, &j, err);
+    enum spool_status status = outbox_tidy(box, run_step, &j, err);
     *more = status == SPOOL_OK && j.more;
     return status;
 }

@@ -20,8 +20,11 @@ struct retention {
 /* 24 hours and 400 days. */
 extern const struct retention retention_default;
 
-/* One step, one transaction of a few milliseconds. *more: another one is worth
- * its while now. Blocks on the disk. */
+/* One step, one transaction of a few milliseconds in which the disk is not
+ * waited for: a power cut may take it back, all of it, and the steps behind it,
+ * and then it is done again. What was committed behind it is never there
+ * without it. *more: another one is worth its while now. Blocks on the disk,
+ * when a checkpoint comes behind it. */
 enum spool_status retain_step(struct outbox *box, const struct retention *r,
                               bool *more, struct spool_error *err);
 

@@ -70,6 +70,12 @@ enum spool_status outbox_record(
     enum spool_status (*write)(struct db *, void *, struct spool_error *),
     void *arg, struct spool_error *err);
 
+/* Likewise, and it need not be on disk when this returns (writer_tidy). */
+enum spool_status outbox_tidy(struct outbox *box,
+                              enum spool_status (*write)(struct db *, void *,
+                                                         struct spool_error *),
+                              void *arg, struct spool_error *err);
+
 /* The columns of the DESTINATION statements. */
 void destination_read(sqlite3_stmt *s, struct destination *d);
 enum spool_status destination_row(struct db *db, sqlite3_stmt *s, bool *found,

@@ -7,6 +7,8 @@
 
 /* https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
 #define MAGIC         0x377f0682u /* or 1 more: sums of big-endian words */
+#define FRAME_HEAD    24
+#define OFFSET_PAGE   8 /* its size */
 #define OFFSET_NUMBER 16
 #define OFFSET_SUM    24
 
@@ -25,7 +27,7 @@ static uint32_t le32(const unsigned char *p)
            p[0];
 }
 
-static bool sum_is_right(const unsigned char head[32])
+static bool sum_is_right(const unsigned char head[WAL_HEAD])
 {
     bool big = (be32(head) & 1) != 0;
     uint32_t s1 = 0, s2 = 0;
@@ -36,22 +38,35 @@ static bool sum_is_right(const unsigned char head[32])
     return be32(head + OFFSET_SUM) == s1 && be32(head + OFFSET_SUM + 4) == s2;
 }
 
-bool wal_number(const char *path, uint32_t *number)
+static bool read_head(const char *path, unsigned char head[WAL_HEAD])
 {
-    unsigned char head[32];
     char name[PATH_MAX + 8];
     (void)snprintf(name, sizeof name, "%s-wal", path);
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof head, 0);
+    ssize_t n = fd < 0 ? -1 : pread(fd, head, WAL_HEAD, 0);
     if (fd >= 0) {
         (void)close(fd);
     }
-    if (n != (ssize_t)sizeof head || (be32(head) & ~1u) != MAGIC ||
-        !sum_is_right(head)) {
+    return n == WAL_HEAD && (be32(head) & ~1u) == MAGIC && sum_is_right(head);
+}
+
+bool wal_number(const char *path, uint32_t *number)
+{
+    unsigned char head[WAL_HEAD];
+    if (!read_head(path, head)) {
         return false;
     }
     *number = be32(head + OFFSET_NUMBER);
     return true;
+}
+
+int64_t wal_offset(const char *path, int64_t frames)
+{
+    unsigned char head[WAL_HEAD];
+    if (frames <= 0 || !read_head(path, head)) {
+        return 0;
+    }
+    return WAL_HEAD + frames * ((int64_t)be32(head + OFFSET_PAGE) + FRAME_HEAD);
 }
 
 bool wal_is_near(uint32_t one, uint32_t other)

@@ -62,7 +62,7 @@ void writer_close(struct writer *w)
     if (w->db.handle == NULL) {
         return;
     }
-    if (w->ended == SPOOL_OK) {
+    if (w->ended == SPOOL_OK && checkpoint_settle(w)) {
         mark_end(&w->mark);
     }
     db_close(&w->checkpoint);
@@ -154,6 +154,59 @@ static enum spool_status confirm(struct writer *w, struct spool_error *why)
     return status;
 }
 
+static enum spool_status transact(struct writer *w, struct write_job *jobs,
+                                  struct spool_error *why)
+{
+    enum spool_status status = db_begin(&w->db, why);
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    mark_begin(&w->mark);
+    w->free_bytes = ballast_free_bytes(&w->ballast);
+    status = run_jobs(&w->db, jobs, why);
+    if (status == SPOOL_OK) {
+        status = db_commit(&w->db, why);
+    } else {
+        db_rollback(&w->db);
+    }
+    return status == SPOOL_OK ? confirm(w, why) : status;
+}
+
+/* A WAL that begins anew, behind a checkpoint, is synced for that by whoever is
+ * the first to write to it. That is not to be the job, so it is a transaction
+ * of a moment in front of it. */
+static enum spool_status transact_unsynced(struct writer *w,
+                                           struct write_job *job,
+                                           struct spool_error *why)
+{
+    struct spool_error failed_too;
+    enum spool_status status = db_set_unsynced(&w->db, true, why);
+    if (status == SPOOL_OK && w->db.wal_frames == 0) {
+        mark_begin(&w->mark);
+        status = checkpoint_overwrite(w, why);
+    }
+    if (status == SPOOL_OK) {
+        status = transact(w, job, why);
+    }
+    enum spool_status again = db_set_unsynced(&w->db, false, &failed_too);
+    if (again != SPOOL_OK) {
+        *why = failed_too;
+        return why->status = SPOOL_UNKNOWN;
+    }
+    return status;
+}
+
+/* What a sync has failed to write is read as if it were on disk. In another WAL
+ * than we know, all that there is may be such. */
+void writer_doubt(struct writer *w)
+{
+    uint32_t number = 0;
+    bool known = wal_number(w->db.path, &number) && number == w->mark.wal;
+    w->ended = SPOOL_UNKNOWN;
+    int64_t synced = known ? w->db.wal_synced : 0;
+    mark_doubt(&w->mark, synced > 0 ? number : 0, synced);
+}
+
 /* One transaction. */
 static void lead(struct writer *w, struct write_job *jobs)
 {
@@ -161,27 +214,16 @@ static void lead(struct writer *w, struct write_job *jobs)
     w->db.told.last = w->db.told.epoch = 0;
     enum spool_status status = check_alive(w, &why);
     if (status == SPOOL_OK) {
-        status = db_begin(&w->db, &why);
-    }
-    if (status == SPOOL_OK) {
-        mark_begin(&w->mark);
-        w->free_bytes = ballast_free_bytes(&w->ballast);
-        status = run_jobs(&w->db, jobs, &why);
-        if (status == SPOOL_OK) {
-            status = db_commit(&w->db, &why);
-        } else {
-            db_rollback(&w->db);
-        }
-        if (status == SPOOL_OK) {
-            status = confirm(w, &why);
-        }
+        status = jobs->tidies ? transact_unsynced(w, jobs, &why)
+                              : transact(w, jobs, &why);
     }
     if (status != SPOOL_OK) {
         fail_all(jobs, &why);
     }
-    if (w->ended == SPOOL_OK &&
-        (status == SPOOL_MOVED || status == SPOOL_UNKNOWN)) {
+    if (w->ended == SPOOL_OK && status == SPOOL_MOVED) {
         w->ended = status;
+    } else if (w->ended == SPOOL_OK && status == SPOOL_UNKNOWN) {
+        writer_doubt(w);
     }
 }
 
@@ -237,7 +279,7 @@ static void wait_on(sem_t *s)
  * by it and most are on their way back. Called and returns with the lock. */
 static void gather(struct writer *w)
 {
-    if (w->waiting >= w->crowd) {
+    if (w->waiting >= w->crowd || w->first->tidies) {
         return;
     }
     sem_t here;
@@ -257,13 +299,20 @@ static void gather(struct writer *w)
     (void)sem_destroy(&here);
 }
 
+/* Those that have come, up to one that tidies; or that one alone. */
 static struct write_job *take_jobs(struct writer *w)
 {
-    struct write_job *jobs = w->first;
-    w->first = NULL;
-    w->last = &w->first;
-    w->crowd = w->waiting;
-    w->waiting = 0;
+    struct write_job *jobs = w->first, **end = &w->first;
+    unsigned n = 0;
+    do {
+        end = &(*end)->next;
+        n++;
+    } while (*end != NULL && !(*end)->tidies && !jobs->tidies);
+    w->first = *end;
+    w->last = w->first == NULL ? &w->first : w->last;
+    *end = NULL;
+    w->waiting -= n;
+    w->crowd = jobs->tidies ? w->crowd : n;
     return jobs;
 }
 
@@ -333,12 +382,9 @@ static bool enqueue(struct writer *w, struct write_job *job)
     return !w->leading;
 }
 
-static enum spool_status
-run_job(struct writer *w,
-        enum spool_status (*run)(struct db *, void *, struct spool_error *),
-        void *arg, bool records, struct spool_error *err)
+static enum spool_status run_job(struct writer *w, struct write_job job,
+                                 struct spool_error *err)
 {
-    struct write_job job = {.run = run, .arg = arg, .records = records};
     (void)sem_init(&job.woken, 0, 0);
     (void)pthread_mutex_lock(&w->lock);
     if (!enqueue(w, &job)) {
@@ -364,7 +410,7 @@ enum spool_status writer_run(struct writer *w,
                                                       struct spool_error *),
                              void *arg, struct spool_error *err)
 {
-    return run_job(w, run, arg, false, err);
+    return run_job(w, (struct write_job){.run = run, .arg = arg}, err);
 }
 
 enum spool_status writer_record(struct writer *w,
@@ -372,6 +418,18 @@ enum spool_status writer_record(struct writer *w,
                                                          struct spool_error *),
                                 void *arg, struct spool_error *err)
 {
-    enum spool_status status = run_job(w, run, arg, true, err);
-    return status == SPOOL_FULL ? run_job(w, run, arg, true, err) : status;
+    struct write_job job = {.run = run, .arg = arg, .records = true};
+    enum spool_status status = run_job(w, job, err);
+    return status == SPOOL_FULL ? run_job(w, job, err) : status;
+}
+
+enum spool_status writer_tidy(struct writer *w,
+                              enum spool_status (*run)(struct db *, void *,
+                                                       struct spool_error *),
+                              void *arg, struct spool_error *err)
+{
+    struct write_job job = {
+        .run = run, .arg = arg, .records = true, .tidies = true};
+    enum spool_status status = run_job(w, job, err);
+    return status == SPOOL_FULL ? run_job(w, job, err) : status;
 }

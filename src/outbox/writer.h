@@ -7,7 +7,12 @@
  *
  * A job does its checking by reads before its first write. If it fails before
  * that, it alone fails; if it fails behind it, the transaction is rolled back
- * and all jobs in it fail with it. */
+ * and all jobs in it fail with it.
+ *
+ * A commit is synced while the write lock is held: SQLite knows no other way.
+ * So whoever waits for the lock waits for the disk too, behind a put, a turn of
+ * a flusher and a checkpoint (two syncs, and one more to begin the WAL anew);
+ * behind what only tidies he does not. */
 #ifndef OUTBOX_WRITER_H
 #define OUTBOX_WRITER_H
 
@@ -24,6 +29,7 @@ struct write_job {
     enum spool_status (*run)(struct db *db, void *arg, struct spool_error *err);
     void *arg;
     bool records; /* says what became of events; new ones wait behind it */
+    bool tidies;  /* need not be on disk: in a transaction of its own */
     enum spool_status status;
     struct spool_error error;
     bool done;
@@ -71,6 +77,20 @@ enum spool_status writer_record(struct writer *w,
                                 enum spool_status (*run)(struct db *, void *,
                                                          struct spool_error *),
                                 void *arg, struct spool_error *err);
+
+/* Likewise, for what may come undone: it is done again then. It is committed
+ * when this returns, and on disk with the next job of another kind or the next
+ * checkpoint, whosever they are: never later than what was committed behind it.
+ * No sync is made while it holds the write lock, so that nobody waits for the
+ * disk on its account; nor does it share a commit. */
+enum spool_status writer_tidy(struct writer *w,
+                              enum spool_status (*run)(struct db *, void *,
+                                                       struct spool_error *),
+                              void *arg, struct spool_error *err);
+
+/* For who leads: a sync failed. Nothing is accepted any more, and the next one
+ * who opens the outbox mends it. */
+void writer_doubt(struct writer *w);
 
 /* For a job: how much must be free on the disk for new events, which is wanted
  * or, if that is more, the low-water mark. */

@@ -4,11 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
 
 #include "crash/memory.h"
+#include "outbox/limits.h"
+#include "outbox/retain.h"
 #include "outbox/store.h"
 
 /* A life in brief, with a checkpoint every few commits: a cut costs what the
@@ -57,9 +60,14 @@ static enum spool_status look_around(struct life *l, struct spool_error *err)
 
 static enum spool_status open_again(struct life *l, struct spool_error *err)
 {
+    char mark[sizeof l->f->path + 8];
     struct outbox_options options = {.path = l->f->path, .clock = &l->f->clock};
     outbox_close(l->f->box);
     l->f->box = NULL;
+    if (l->unmarked) {
+        (void)snprintf(mark, sizeof mark, "%s-mark", l->f->path);
+        (void)unlink(mark);
+    }
     enum spool_status status = outbox_open(&options, &l->f->box, err);
     return status == SPOOL_OK ? look_around(l, err) : status;
 }
@@ -153,16 +161,58 @@ static void turn(struct life *l)
     l->in_hand = l->turn.taken == TAKEN_BATCH;
 }
 
+/* Both who writes and who checkpoints make it. */
+static void mistake(struct outbox *box, const char *pragma)
+{
+    struct spool_error err;
+    bool is_open = box->writer.checkpoint.handle != NULL;
+    if ((!is_open &&
+         db_open(&box->writer.checkpoint, box->path, &err) != SPOOL_OK) ||
+        db_exec(&box->writer.checkpoint, pragma, &err) != SPOOL_OK ||
+        db_exec(&box->writer.db, pragma, &err) != SPOOL_OK) {
+        give_up("no control", err.message);
+    }
+}
+
+static int64_t events_of(struct life *l)
+{
+    struct limits_usage u;
+    struct spool_error err;
+    if (limits_usage(l->f->box, &u, &err) != SPOOL_OK) {
+        give_up("no usage", err.message);
+    }
+    return u.events;
+}
+
+/* What is settled leaves the log, in a transaction that need not be on disk. */
+static void tidy(struct life *l)
+{
+    static const struct retention at_once = {0, (int64_t)1 << 40};
+    struct spool_error err;
+    int64_t before = events_of(l);
+    bool more;
+    l->f->now += 1;
+    if (retain_step(l->f->box, &at_once, &more, &err) != SPOOL_OK) {
+        end_and_open(l, "no tidying", &err);
+    }
+    disk_mark(&l->disk, MARK_TIDIED, before - events_of(l));
+    if (l->mistake != NULL) {
+        mistake(l->f->box, l->mistake);
+    }
+}
+
 static void live(struct life *l, int steps)
 {
     for (int i = 0; i < steps; i++) {
-        int64_t kind = rng_upto(&l->rng, 9);
+        int64_t kind = rng_upto(&l->rng, 11);
         if (kind < 5) {
             put(l, 1);
         } else if (kind == 5) {
             put(l, (size_t)rng_upto(&l->rng, GROUP_MAX - 1) + 1);
-        } else {
+        } else if (kind < 10) {
             turn(l);
+        } else {
+            tidy(l);
         }
     }
 }
@@ -189,17 +239,6 @@ static void end(struct life *l)
     disk_stop();
 }
 
-/* Both who writes and who checkpoints make it. */
-static void mistake(struct outbox *box, const char *pragma)
-{
-    struct spool_error err;
-    if (db_open(&box->writer.checkpoint, box->path, &err) != SPOOL_OK ||
-        db_exec(&box->writer.checkpoint, pragma, &err) != SPOOL_OK ||
-        db_exec(&box->writer.db, pragma, &err) != SPOOL_OK) {
-        give_up("no control", err.message);
-    }
-}
-
 void life_record(struct life *l, uint64_t seed, struct way way)
 {
     void *state = NULL;
@@ -213,9 +252,11 @@ void life_record(struct life *l, uint64_t seed, struct way way)
     if (way.brief) {
         l->f->box->writer.wal_frames_max = WAL_FRAMES;
     }
-    if (way.pragma != NULL) {
+    if (way.pragma != NULL && !way.late) {
         mistake(l->f->box, way.pragma);
     }
+    l->mistake = way.pragma;
+    l->unmarked = way.unmarked;
     l->disk.failing = way.failing;
     l->disk.syncs = way.failing > 0 ? rng_upto(&l->rng, STEPS) : 0;
     live(l, way.brief ? STEPS : STEPS_LONG);

@@ -1,7 +1,7 @@
 /* A spool's life, played on a disk that remembers it (disk.h): events are put,
- * batches taken, sent and settled as the dice fall, with a mark in the
- * recording for each thing that was acknowledged. Ends the program when it
- * cannot go on.
+ * batches taken, sent and settled, and what is settled dropped by retention, as
+ * the dice fall, with a mark in the recording for each of these. Ends the
+ * program when it cannot go on.
  */
 #ifndef CRASH_LIFE_H
 #define CRASH_LIFE_H
@@ -12,19 +12,22 @@
 #define GROUP_MAX 20
 #define BODY_MAX  600
 
-/* Acknowledged so far: events put; events delivered or dead. The spool is away
- * (1) from the end that a failed sync brought until it is open again. */
-enum mark { MARK_PUT, MARK_SETTLED, MARK_AWAY };
+/* Acknowledged so far: events put; events delivered or dead. A step of
+ * retention was made, which dropped so many events. The spool is away (1) from
+ * the end that a failed sync brought until it is open again. */
+enum mark { MARK_PUT, MARK_SETTLED, MARK_TIDIED, MARK_AWAY };
 
 struct life {
     struct fixture *f;
     struct disk disk;
     struct rng rng;
     struct turn turn;
-    bool in_hand;    /* turn holds a batch that is on its way */
-    int64_t put;     /* events tried */
-    int64_t settled; /* delivered or dead */
-    int ends;        /* the spool was opened again, since a commit failed */
+    bool in_hand;        /* turn holds a batch that is on its way */
+    int64_t put;         /* events tried */
+    int64_t settled;     /* delivered or dead */
+    int ends;            /* the spool was opened again, since a commit failed */
+    const char *mistake; /* made again behind each step of retention */
+    bool unmarked;
 };
 
 /* How a life is led. */
@@ -32,7 +35,9 @@ struct way {
     bool powersafe; /* the disk damages no byte beside a write */
     bool brief;
     const char *pragma; /* a mistake, or NULL */
+    bool late;          /* it is made behind a step of retention */
     int failing;        /* syncs that fail, one after another, somewhere */
+    bool unmarked;      /* a mistake: that they did is forgotten */
 };
 
 /* The nth event: what it is can be said from n alone. Its length. */

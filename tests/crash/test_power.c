@@ -1,4 +1,4 @@
-/* test_power [--seed N] [--cuts N] [--twice N]
+/* test_power [--seed N] [--cuts N] [--twice N] [--failing N]
  *
  * A power cut at any moment of a spool's life: after it every acknowledged
  * event is there as it was put, what was settled is settled, and verify finds
@@ -8,12 +8,17 @@
  * by cut, the files are made as the disk may have left them, and opened.
  * Some cuts are followed by a second one, while the spool that was opened
  * behind the first is at work again. In some lives syncs fail, and what they
- * were to write is read back as if it were on the disk. Two controls in the
- * same run must lose events: a disk that ignores syncs, and a connection that
- * syncs as synchronous=NORMAL does. One with OFF must leave a corrupt file.
+ * were to write is read back as if it were on the disk; also while that is
+ * being mended. In all of them retention drops what was delivered, which need
+ * not be on disk at once. Three controls in the same run must lose events: a
+ * disk that ignores syncs, a connection that syncs as synchronous=NORMAL does,
+ * and one that goes on so behind a step of retention. One with OFF must leave a
+ * corrupt file, and so must a mend that does not know what a sync has lost.
  *
- * 3,000 cuts and 300 double ones; with SPOOL_TEST_FULL=1 1,000,000 and 100,000,
- * which may be shared out among processes by seed and number. */
+ * 3,000 cuts and 300 double ones, and a fifth of them once more where syncs
+ * fail, or as many as are told, besides those in the mend; with
+ * SPOOL_TEST_FULL=1 1,000,000 and 100,000, which may be shared out among
+ * processes by seed and number. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,17 +38,19 @@
 #include "support/long_run.h"
 #include "support/result.h"
 
-#define LONG_EVERY   10 /* life is not a brief one */
-#define CUTS_QUICK   3000
-#define TWICE_QUICK  300
-#define TWICE_FULL   100000
-#define TWICE_EACH   10 /* second cuts behind a first one */
-#define CUTS_FULL    1000000
-#define CUTS_OF_LIFE 500
-#define CUTS_OF_LONG 100 /* each costs what twenty others do */
-#define CONTROL_CUTS 150
-#define FAILING_PART 5  /* of the cuts, once more, with syncs that fail */
-#define OPEN_EVERY   16 /* cuts a spool is open for */
+#define LONG_EVERY    10 /* life is not a brief one */
+#define CUTS_QUICK    3000
+#define TWICE_QUICK   300
+#define TWICE_FULL    100000
+#define TWICE_EACH    10 /* second cuts behind a first one */
+#define CUTS_FULL     1000000
+#define CUTS_OF_LIFE  500
+#define CUTS_OF_LONG  100 /* each costs what twenty others do */
+#define CONTROL_CUTS  150
+#define FAILING_PART  5  /* of the cuts, once more, with syncs that fail */
+#define MENDS         1  /* cuts behind each operation of a mend */
+#define UNMARKED_MOST 20 /* lives for that control */
+#define OPEN_EVERY    16 /* cuts a spool is open for */
 
 /* ---- after a cut ---- */
 
@@ -54,6 +61,7 @@ struct cut {
     struct disk_image images[DISK_FILES];
     int64_t put, settled; /* acknowledged before it */
     bool away;            /* the spool is, from a disk that failed */
+    bool untidied;        /* events were dropped, and nothing synced since */
     long wrong;           /* of this cut */
     bool corrupt;         /* more than that something is missing */
     long opened;          /* cuts since the spool was opened afresh */
@@ -72,17 +80,19 @@ static void find(void *arg, const char *sentence)
 struct expected {
     struct cut *cut;
     int64_t next;
+    int64_t gone; /* before it */
 };
 
 static bool compare(void *arg, const struct event_record *e)
 {
     struct expected *x = arg;
     char body[BODY_MAX];
-    size_t len = life_body(x->next, body);
-    if (e->id != x->next || e->len != len || memcmp(e->body, body, len) != 0) {
+    size_t len = life_body(e->id, body);
+    if (e->id < x->next || e->len != len || memcmp(e->body, body, len) != 0) {
         find(x->cut, "an event is not what was put");
     }
-    x->next++;
+    x->gone += e->id - x->next;
+    x->next = e->id + 1;
     return true;
 }
 
@@ -92,17 +102,22 @@ static void look(struct cut *c, struct outbox *box)
     struct destination d;
     struct sums sums;
     struct spool_error err;
-    struct expected x = {c, 1};
-    int64_t findings;
+    struct expected x = {c, 1, 0};
+    int64_t findings, last;
     if (verify(box, find, c, &findings, &err) != SPOOL_OK ||
         inspect_events(box, NULL, &all, compare, &x, &err) != SPOOL_OK ||
         destination_find(box, "shop", &d, &err) != SPOOL_OK ||
-        inspect_sums(box, &d, &sums, &err) != SPOOL_OK) {
+        inspect_sums(box, &d, &sums, &err) != SPOOL_OK ||
+        inspect_last_id(box, &last, &err) != SPOOL_OK) {
         find(c, err.message);
         return;
     }
-    if (x.next - 1 < c->put) {
+    x.gone += last - (x.next - 1);
+    if (last < c->put) {
         find(c, "acknowledged events are lost");
+    }
+    if (x.gone > sums.by_state[EVENT_DELIVERED]) {
+        find(c, "events are gone that were not delivered");
     }
     if (sums.by_state[EVENT_DELIVERED] + sums.by_state[EVENT_DEAD] <
         c->settled) {
@@ -162,6 +177,7 @@ struct count {
     long whole_pages; /* cuts of a disk that writes 4096 bytes or nothing */
     long by_model[OUTAGE_MODELS];
     long ops, syncs, checkpoints, put;
+    long tidied, untidied; /* events dropped; cuts before that was synced */
     char why[SPOOL_ERROR_SIZE];
 };
 
@@ -177,7 +193,11 @@ static void note_op(struct cut *c, const struct disk_op *op,
         c->put = op->len == MARK_PUT ? op->offset : c->put;
         c->settled = op->len == MARK_SETTLED ? op->offset : c->settled;
         c->away = op->len == MARK_AWAY ? op->offset != 0 : c->away;
+        count->tidied += op->len == MARK_TIDIED ? op->offset : 0;
     }
+    c->untidied = op->kind != DISK_SYNC &&
+                  (c->untidied || (op->kind == DISK_MARK &&
+                                   op->len == MARK_TIDIED && op->offset > 0));
 }
 
 static enum outage_model any_model(struct rng *rng)
@@ -194,6 +214,7 @@ static void note_cut(struct cut *c, struct outage *o, struct count *count)
     count->wrong += wrong;
     count->corrupt += wrong && c->corrupt;
     count->whole_pages += o->sector == 4096;
+    count->untidied += c->untidied;
     if (wrong) {
         memcpy(count->why, c->why, sizeof count->why);
     }
@@ -273,11 +294,12 @@ static void make_folder(struct cut *c)
 
 struct run {
     uint64_t seed;
-    long cuts, twice;
+    long cuts, twice, fails; /* the last: at least so many, mends included */
     struct count once, doubly;
-    struct count failing;               /* lives in which syncs fail */
-    long ends;                          /* in those: commits that failed */
-    struct count ignoring, normal, off; /* controls */
+    struct count failing;           /* lives in which syncs fail */
+    struct count mending, unmarked; /* in those: the mend; a control */
+    long ends;                      /* in those: commits that failed */
+    struct count ignoring, forgetting, normal, off; /* controls */
 };
 
 static bool tell_once(const struct run *r, const char *folder, double seconds)
@@ -288,17 +310,19 @@ static bool tell_once(const struct run *r, const char *folder, double seconds)
         figures, sizeof figures,
         "\"none\":%ld,\"all\":%ld,\"some\":%ld,\"torn\":%ld,"
         "\"garbage\":%ld,\"at_4096\":%ld,\"operations\":%ld,\"syncs\":%ld,"
-        "\"checkpoints\":%ld,\"acknowledged\":%ld",
+        "\"checkpoints\":%ld,\"acknowledged\":%ld,\"dropped\":%ld,"
+        "\"before_that_was_synced\":%ld",
         n->by_model[OUTAGE_NONE], n->by_model[OUTAGE_ALL],
         n->by_model[OUTAGE_SOME], n->by_model[OUTAGE_TORN],
         n->by_model[OUTAGE_GARBAGE], n->whole_pages, n->ops, n->syncs,
-        n->checkpoints, n->put);
+        n->checkpoints, n->put, n->tidied, n->untidied);
     (void)snprintf(words, sizeof words,
-                   "syncs ignored: lost in %ld of %ld, "
-                   "synchronous=NORMAL: in %ld of %ld, "
+                   "syncs ignored: lost in %ld of %ld, synchronous=NORMAL: in "
+                   "%ld of %ld, left so behind retention: in %ld of %ld, "
                    "synchronous=OFF: corrupt in %ld of %ld",
                    r->ignoring.wrong, r->ignoring.cuts, r->normal.wrong,
-                   r->normal.cuts, r->off.corrupt, r->off.cuts);
+                   r->normal.cuts, r->forgetting.wrong, r->forgetting.cuts,
+                   r->off.corrupt, r->off.cuts);
     return result_tell(&(struct result){
         .test = "power-cut",
         .what = "the power cut at any operation of a spool's life",
@@ -307,8 +331,9 @@ static bool tell_once(const struct run *r, const char *folder, double seconds)
         .seed = r->seed,
         .folder = folder,
         .control = words,
-        .caught =
-            r->ignoring.wrong > 0 && r->normal.wrong > 0 && r->off.corrupt > 0,
+        .caught = r->ignoring.wrong > 0 && r->normal.wrong > 0 &&
+                  r->forgetting.wrong > 0 && r->off.corrupt > 0 &&
+                  n->untidied > 0,
         .seconds = seconds,
         .figures = figures});
 }
@@ -333,43 +358,67 @@ static bool tell_doubly(const struct run *r, const char *folder, double seconds)
 static bool tell_failing(const struct run *r, const char *folder,
                          double seconds)
 {
-    char words[64], figures[64];
-    (void)snprintf(words, sizeof words, "as of power-cut: lost in %ld of %ld",
-                   r->ignoring.wrong, r->ignoring.cuts);
-    (void)snprintf(figures, sizeof figures, "\"commits_failed\":%ld", r->ends);
+    char words[128], figures[128];
+    (void)snprintf(words, sizeof words,
+                   "what was lost is not written again: corrupt in %ld of %ld",
+                   r->unmarked.corrupt, r->unmarked.cuts);
+    (void)snprintf(figures, sizeof figures,
+                   "\"commits_failed\":%ld,\"in_the_mend\":%ld", r->ends,
+                   r->mending.cuts);
     return result_tell(&(struct result){
         .test = "power-cut-failed-sync",
         .what = "a cut in a life in which a sync failed once or thrice",
-        .n = r->failing.cuts,
-        .failures = r->failing.wrong,
+        .n = r->failing.cuts + r->mending.cuts,
+        .failures = r->failing.wrong + r->mending.wrong,
         .seed = r->seed,
         .folder = folder,
         .control = words,
-        .caught = r->ignoring.wrong > 0 && r->ends > 0,
+        .caught = r->unmarked.corrupt > 0 && r->ends > 0 && r->mending.cuts > 0,
         .seconds = seconds,
         .figures = figures});
 }
 
 static void cut_mistaken_life(struct cut *c, uint64_t seed, const char *pragma,
-                              struct count *count)
+                              bool late, struct count *count)
 {
     struct life l;
     life_record(
         &l, seed,
-        (struct way){.powersafe = true, .brief = true, .pragma = pragma});
+        (struct way){
+            .powersafe = true, .brief = true, .pragma = pragma, .late = late});
     cut_life(c, &l.disk, false, CONTROL_CUTS, count);
     life_forget(&l);
 }
 
-/* What a disk that failed has not written is written to the database from the
- * WAL as it is read, when the spool is opened again. A cut just then may leave
- * both in pieces; that is noticed, by its structure or by the mark, which is
- * not played here, and no event was acknowledged behind it. */
-static void note_cut_at_work(struct cut *c, struct outage *o,
-                             struct count *count)
+static void note_cut_away(struct cut *c, struct outage *o, struct count *count)
 {
-    if (!c->away) {
+    if (c->away) {
         note_cut(c, o, count);
+    }
+}
+
+/* Around each operation of the mend. */
+static void cut_mend(struct cut *c, const struct disk *disk,
+                     struct count *count)
+{
+    c->put = 0;
+    c->settled = 0;
+    walk(c, disk, false, MENDS * (long)disk->n, note_cut_away, count);
+}
+
+/* What a failed sync lost goes into the database without having been written
+ * once more: a cut just then must leave it in pieces. */
+static void cut_unmarked_lives(struct cut *c, struct run *r)
+{
+    for (uint64_t i = 0; i < UNMARKED_MOST && r->unmarked.corrupt == 0; i++) {
+        struct life l;
+        life_record(&l, r->seed + i,
+                    (struct way){.powersafe = true,
+                                 .brief = true,
+                                 .failing = 3,
+                                 .unmarked = true});
+        cut_mend(c, &l.disk, &r->unmarked);
+        life_forget(&l);
     }
 }
 
@@ -383,8 +432,8 @@ static void cut_failing_life(struct cut *c, uint64_t seed, long cuts,
     life_record(&l, seed, way);
     c->put = 0;
     c->settled = 0;
-    walk(c, &l.disk, false, cuts, note_cut_at_work, &r->failing);
-    c->away = false;
+    walk(c, &l.disk, false, cuts, note_cut, &r->failing);
+    cut_mend(c, &l.disk, &r->mending);
     r->ends += l.ends;
     life_forget(&l);
 }
@@ -394,7 +443,8 @@ static void cut_failing_life(struct cut *c, uint64_t seed, long cuts,
 static void run(struct cut *c, struct run *r)
 {
     struct life l;
-    for (uint64_t i = 0; r->once.cuts < r->cuts; i++) {
+    uint64_t i;
+    for (i = 0; r->once.cuts < r->cuts; i++) {
         struct way way = {.powersafe = i % 2 == 0,
                           .brief = i % LONG_EVERY != LONG_EVERY - 1};
         long left = r->cuts - r->once.cuts;
@@ -409,8 +459,15 @@ static void run(struct cut *c, struct run *r)
         }
         life_forget(&l);
     }
-    cut_mistaken_life(c, r->seed, "PRAGMA synchronous=NORMAL", &r->normal);
-    cut_mistaken_life(c, r->seed, "PRAGMA synchronous=OFF", &r->off);
+    for (; r->failing.cuts + r->mending.cuts < r->fails; i++) {
+        cut_failing_life(c, r->seed + i, CUTS_OF_LIFE / FAILING_PART, r);
+    }
+    cut_unmarked_lives(c, r);
+    cut_mistaken_life(c, r->seed, "PRAGMA synchronous=NORMAL", true,
+                      &r->forgetting);
+    cut_mistaken_life(c, r->seed, "PRAGMA synchronous=NORMAL", false,
+                      &r->normal);
+    cut_mistaken_life(c, r->seed, "PRAGMA synchronous=OFF", false, &r->off);
 }
 
 int main(int argc, char **argv)
@@ -424,6 +481,7 @@ int main(int argc, char **argv)
         long_run_option(argc, argv, "--cuts", full ? CUTS_FULL : CUTS_QUICK);
     r.twice =
         long_run_option(argc, argv, "--twice", full ? TWICE_FULL : TWICE_QUICK);
+    r.fails = long_run_option(argc, argv, "--failing", 0);
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     c.rng.state = r.seed;
     make_folder(&c);
@@ -433,9 +491,10 @@ int main(int argc, char **argv)
     bool failing = tell_failing(&r, c.folder, long_run_seconds(&start));
     if (!once || !doubly || !failing) {
         (void)printf("the last that was wrong: %s\n",
-                     r.failing.wrong > 0  ? r.failing.why
-                     : r.doubly.wrong > 0 ? r.doubly.why
-                                          : r.once.why);
+                     r.mending.wrong > 0   ? r.mending.why
+                     : r.failing.wrong > 0 ? r.failing.why
+                     : r.doubly.wrong > 0  ? r.doubly.why
+                                           : r.once.why);
     }
     outbox_close(c.box);
     memory_free();

@@ -260,6 +260,41 @@ static void the_mark_keeps_the_greatest_of_its_writers(void **state)
     mark_close(&a);
 }
 
+static void a_sync_that_failed_is_known_until_it_is_mended(void **state)
+{
+    struct fixture *f = *state;
+    char name[128];
+    int64_t frames = -1;
+    struct watermark a, b;
+    struct mark_state st;
+    struct spool_error err;
+    beside(f, "-try", name);
+    assert_int_equal(mark_open(&a, name, 0600, "store", &st, &err), SPOOL_OK);
+    mark_begin(&a);
+    mark_note(&a, 10, 1);
+    assert_false(mark_doubts(&a, 7, &frames));
+    mark_doubt(&a, 7, 21);
+    /* Whether it is at work still or not. */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mark_open(&b, name, 0600, "store", &st, &err),
+                         SPOOL_OK);
+        assert_true(st.left_open);
+        assert_int_equal(st.last, 10);
+        assert_true(mark_doubts(&b, 7, &frames));
+        assert_int_equal(frames, 21);
+        assert_true(mark_doubts(&b, 8, &frames)); /* another WAL by now */
+        assert_int_equal(frames, 0);
+        mark_mended(&b);
+        mark_close(&b);
+        mark_close(&a);
+    }
+    assert_int_equal(mark_open(&b, name, 0600, "store", &st, &err), SPOOL_OK);
+    assert_false(st.left_open);
+    assert_false(mark_doubts(&b, 7, &frames));
+    assert_int_equal(st.last, 10);
+    mark_close(&b);
+}
+
 /* Whatever prefix of a slot reached the disk. */
 static void a_torn_write_leaves_the_one_before(void **state)
 {
@@ -372,6 +407,7 @@ int main(void)
         TEST(an_id_that_no_spool_comes_to_is_damage),
         TEST(a_lost_range_is_passed_by_every_lane),
         TEST(the_mark_keeps_the_greatest_of_its_writers),
+        TEST(a_sync_that_failed_is_known_until_it_is_mended),
         TEST(a_torn_write_leaves_the_one_before),
         TEST(an_empty_file_beside_a_mark_is_not_begun_anew),
         TEST(a_put_that_failed_is_not_said_to_be_accepted),

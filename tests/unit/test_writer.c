@@ -1,4 +1,6 @@
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,6 +124,76 @@ static void processes_put_into_one_file_at_once(void **state)
     fixture_verify(f);
 }
 
+struct queued {
+    struct outbox *box;
+    bool tidies;
+    sem_t *opens; /* it waits for this */
+    pthread_t thread;
+    enum spool_status status;
+    int frames; /* in the WAL when it began */
+    bool unsynced;
+};
+
+static enum spool_status write_something(struct db *db, void *arg,
+                                         struct spool_error *err)
+{
+    struct queued *q = arg;
+    if (q->opens != NULL) {
+        while (sem_wait(q->opens) != 0) { /* a signal */
+        }
+    }
+    q->frames = db->wal_frames;
+    q->unsynced = db->unsynced;
+    return db_run(db, err, STATEMENT_STORE_RAISE_EPOCH, "");
+}
+
+static void *run_queued(void *arg)
+{
+    struct queued *q = arg;
+    q->status = q->tidies ? outbox_tidy(q->box, write_something, q, NULL)
+                          : outbox_write(q->box, write_something, q, NULL);
+    return NULL;
+}
+
+static void wait_for(struct writer *w, unsigned waiting)
+{
+    bool there = false;
+    while (!there) {
+        (void)sched_yield();
+        (void)pthread_mutex_lock(&w->lock);
+        there = w->leading && w->waiting == waiting;
+        (void)pthread_mutex_unlock(&w->lock);
+    }
+}
+
+/* Each but the first waits while that one is inside its transaction. */
+static void what_tidies_shares_no_commit(void **state)
+{
+    enum { N = 6 };
+    struct fixture *f = *state;
+    struct queued q[N] = {{.tidies = false}};
+    sem_t opens;
+    assert_int_equal(sem_init(&opens, 0, 0), 0);
+    for (int i = 0; i < N; i++) {
+        q[i].box = f->box;
+        q[i].tidies = i == 2 || i == 3;
+        q[i].opens = i == 0 ? &opens : NULL;
+        assert_int_equal(pthread_create(&q[i].thread, NULL, run_queued, &q[i]),
+                         0);
+        wait_for(&f->box->writer, (unsigned)i);
+    }
+    assert_int_equal(sem_post(&opens), 0);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(pthread_join(q[i].thread, NULL), 0);
+        assert_int_equal(q[i].status, SPOOL_OK);
+        assert_int_equal(q[i].unsynced, q[i].tidies);
+        bool joined = i == 5;
+        assert_int_equal(i > 0 && q[i].frames == q[i - 1].frames, joined);
+    }
+    assert_int_equal(sem_destroy(&opens), 0);
+    fixture_verify(f);
+}
+
 static void the_wal_stays_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -177,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(threads_put_together_each_in_its_own_order),
         TEST(processes_put_into_one_file_at_once),
+        TEST(what_tidies_shares_no_commit),
         TEST(the_wal_stays_bounded),
         TEST(a_ballast_that_was_given_up_is_made_by_whoever_comes_next),
     };
