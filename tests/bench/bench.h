@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "support/lock_watch.h"
+
 /* Seconds of the monotonic clock. */
 double bench_now(void);
 
@@ -28,16 +30,15 @@ struct sink {
 struct sink sink_start(void);
 void sink_stop(struct sink *s);
 
-/* How long the steps of retention kept the writer, in a spool whose events are
- * delivered. sync_ms is the longest of as many bare syncs in dir. */
+/* How long the steps of retention held the write lock, told to watch (started),
+ * in a spool whose events are delivered. sync_ms is the longest of as many bare
+ * syncs in dir. */
 struct outbox;
 struct hold {
-    size_t n; /* without a checkpoint behind them, as the next three */
-    double longest_ms, most_ms /* of 99 in 100 */, middle_ms;
-    double checkpoint_ms; /* the longest with one */
-    double cpu_ms;        /* the most of the processor's time for any */
+    double cpu_ms; /* the most of the processor's time for any */
     double sync_ms;
 };
-struct hold hold_measure(struct outbox *box, const char *dir);
+struct hold hold_measure(struct outbox *box, const char *dir,
+                         struct lock_watch *watch);
 
 #endif

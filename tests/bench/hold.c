@@ -1,9 +1,8 @@
-/* How long one delete of retention keeps the writer, its commit included: a put
- * that comes meanwhile waits for that. Every so often there is a checkpoint
- * behind it, as behind a put: that is told apart. */
+/* How long one delete of retention holds the write lock, its commit included: a
+ * put that comes meanwhile waits for that. Every so often there is a checkpoint
+ * behind it, as behind a put, and the WAL begins anew: those are told apart. */
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,12 +33,6 @@ static double longest_sync(const char *dir, size_t n)
     return longest;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Of this thread's processor: no matter what else runs on the machine. */
 static double cpu_now(void)
 {
@@ -48,43 +41,26 @@ static double cpu_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void keep_longest(double *longest_ms, double seconds)
-{
-    *longest_ms = seconds * 1000 > *longest_ms ? seconds * 1000 : *longest_ms;
-}
-
-static bool step(struct outbox *box, struct hold *h, double *took)
+static bool step(struct outbox *box, double *cpu_ms)
 {
     static const struct retention at_once = {0, (int64_t)1 << 40};
     struct spool_error err;
     bool more;
-    double start = bench_now(), cpu = cpu_now();
+    double cpu = cpu_now();
     bench_must(retain_step(box, &at_once, &more, &err) == SPOOL_OK,
                "step of retention");
-    double seconds = bench_now() - start;
-    keep_longest(&h->cpu_ms, cpu_now() - cpu);
-    if (box->writer.db.wal_frames == 0) {
-        keep_longest(&h->checkpoint_ms, seconds);
-    } else {
-        keep_longest(&h->longest_ms, seconds);
-        took[h->n++] = seconds;
-    }
+    cpu = (cpu_now() - cpu) * 1000;
+    *cpu_ms = cpu > *cpu_ms ? cpu : *cpu_ms;
     return more;
 }
 
-struct hold hold_measure(struct outbox *box, const char *dir)
+struct hold hold_measure(struct outbox *box, const char *dir,
+                         struct lock_watch *watch)
 {
-    enum { STEPS_MOST = 100000 };
-    double *took = calloc(STEPS_MOST, sizeof *took);
     struct hold h = {0};
-    bench_must(took != NULL, "memory");
-    while (step(box, &h, took) && h.n < STEPS_MOST) {
+    lock_watch_follow(watch, &box->writer.db);
+    while (step(box, &h.cpu_ms)) {
     }
-    bench_must(h.n > 0, "step without a checkpoint");
-    qsort(took, h.n, sizeof *took, by_size);
-    h.middle_ms = took[h.n / 2] * 1000;
-    h.most_ms = took[h.n * 99 / 100] * 1000;
-    free(took);
-    h.sync_ms = longest_sync(dir, h.n) * 1000;
+    h.sync_ms = longest_sync(dir, (size_t)watch->n[LOCK_COMMIT]) * 1000;
     return h;
 }

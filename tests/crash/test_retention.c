@@ -3,9 +3,11 @@
  * A spool that was drained: retention, run as the flusher runs it, deletes its
  * events in small transactions and gives the file's pages back. Every
  * transaction is bounded in rows, in pages given back and in what it writes, so
- * that no producer waits for long (how long is told by spool-bench); and at the
- * end the file is small again, with the orders still in it. The control is a
- * delete of everything in one transaction.
+ * that no producer waits for long; none is synced while it holds the write
+ * lock, so that nobody waits for the disk on its account (how long it took is
+ * printed, and so is the longest sync; spool-bench tells more of that); and at
+ * the end the file is small again, with the orders still in it. The controls
+ * are a delete of everything in one transaction, and a step that is synced.
  *
  * 20,000 events; with SPOOL_TEST_FULL=1 a million, after which the file has to
  * be below 10 MB. */
@@ -23,6 +25,7 @@
 #include "outbox/retain.h"
 #include "outbox/store.h"
 #include "support/box.h"
+#include "support/lock_watch.h"
 #include "support/long_run.h"
 #include "support/result.h"
 
@@ -214,16 +217,17 @@ static enum spool_status delete_all(struct db *db, void *arg,
                    err);
 }
 
-static bool control_is_caught(uint64_t seed)
+static bool control_is_caught(uint64_t seed, struct lock_watch *watch)
 {
     struct drained d;
     struct spool_error err;
     make(&d, 3 * SOME, seed);
     struct limits_usage before = use(&d);
+    lock_watch_follow(watch, &d.f->box->writer.db);
     must(outbox_write(d.f->box, delete_all, NULL, &err), &err);
     look(&d, &before, 0, 0, 0);
     end(&d);
-    return d.unbounded == 1;
+    return d.unbounded == 1 && watch->synced[LOCK_COMMIT] == 1;
 }
 
 int main(int argc, char **argv)
@@ -234,34 +238,46 @@ int main(int argc, char **argv)
     long events = long_run_option(argc, argv, "--events",
                                   long_run_is_full() ? 1000000 : 20000);
     (void)clock_gettime(CLOCK_MONOTONIC, &began);
-    bool caught = control_is_caught(seed);
+    struct lock_watch watch;
+    lock_watch_start(&watch, 0);
+    bool caught = control_is_caught(seed, &watch);
     make(&d, events / SOME * SOME, seed);
+    lock_watch_follow(&watch, &d.f->box->writer.db);
     retain(&d);
+    struct lock_watch seen = watch;
     fixture_verify(d.f);
     d.end = size_of_all(d.f);
     bool small = d.end < FILE_MOST && d.end < d.peak / 2;
     bool kept = use(&d).events == d.dead && d.dead > 0;
-    char figures[256];
-    (void)snprintf(figures, sizeof figures,
-                   "\"peak_bytes\":%" PRId64 ",\"end_bytes\":%" PRId64
-                   ",\"steps\":%" PRId64 ",\"most_rows\":%" PRId64
-                   ",\"most_pages\":%" PRId64 ",\"most_frames\":%" PRId64
-                   ",\"orders\":%" PRId64 ",\"dead\":%" PRId64,
-                   d.peak, d.end, d.steps, d.rows, d.pages, d.frames, d.orders,
-                   d.dead);
+    bool unsynced = seen.n[LOCK_COMMIT] > 0 && seen.synced[LOCK_COMMIT] == 0;
+    char figures[512];
+    (void)snprintf(
+        figures, sizeof figures,
+        "\"peak_bytes\":%" PRId64 ",\"end_bytes\":%" PRId64
+        ",\"steps\":%" PRId64 ",\"most_rows\":%" PRId64
+        ",\"most_pages\":%" PRId64 ",\"most_frames\":%" PRId64
+        ",\"orders\":%" PRId64 ",\"dead\":%" PRId64
+        ",\"longest_ms\":%.1f,\"wal_begun_ms\":%.1f,"
+        "\"checkpoint_ms\":%.1f,\"sync_ms\":%.1f",
+        d.peak, d.end, d.steps, d.rows, d.pages, d.frames, d.orders, d.dead,
+        seen.longest[LOCK_COMMIT] * 1000, seen.longest[LOCK_BEGIN] * 1000,
+        seen.longest[LOCK_CHECKPOINT] * 1000, seen.longest_sync * 1000);
     struct result r = {
         .test = "retention",
         .what = "an event that was delivered leaves the file in bounded "
                 "transactions, and the file is small again",
         .n = d.events,
-        .failures = d.unbounded + (small ? 0 : 1) + (kept ? 0 : 1),
+        .failures =
+            d.unbounded + (small ? 0 : 1) + (kept ? 0 : 1) + (unsynced ? 0 : 1),
         .seed = seed,
         .folder = d.f->folder,
-        .control = "everything deleted in one transaction is noticed",
+        .control = "everything deleted in one transaction, and the sync of "
+                   "that, is noticed",
         .caught = caught,
         .seconds = long_run_seconds(&began),
         .figures = figures};
     bool good = result_tell(&r);
     end(&d);
+    lock_watch_stop();
     return good ? 0 : 1;
 }
