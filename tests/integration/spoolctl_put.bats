@@ -1,5 +1,20 @@
 load spoolctl
 
+@test "a closed stdin is no empty one, and a closed stdout is told" {
+    ctl -q init
+    run bash -c '"$SPOOLCTL" put <&-'
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"cannot read the events"* ]]
+    event PAGE_VIEW u s >one
+    run bash -c '"$SPOOLCTL" put one >&-'
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"cannot be written to stdout"* ]]
+    run bash -c '"$SPOOLCTL" put one <&- >&- 2>&-'
+    [ "$status" -eq 1 ]
+    run ctl verify
+    [ "$status" -eq 0 ]
+}
+
 @test "ids come one a line, for arrays, objects and lines alike" {
     ctl -q init
     { event PAGE_VIEW u1 s; event PAGE_VIEW u2 s; } >lines

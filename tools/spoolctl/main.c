@@ -1,5 +1,6 @@
 /* spoolctl: the operator's tool. */
 #define _DEFAULT_SOURCE /* prctl's header */
+#include <fcntl.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
@@ -173,6 +174,17 @@ static void protect(void)
     (void)setrlimit(RLIMIT_CORE, &none);
 }
 
+/* What is closed must not become a file of the spool, nor an empty input: the
+ * wrong way round, reading and writing it fail. */
+static void keep_streams_apart(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
 /* Whoever read our output has seen enough, as head does. */
 static bool reader_left(void)
 {
@@ -209,6 +221,7 @@ static enum ending run(struct ctl *ctl)
 int main(int argc, char **argv)
 {
     struct ctl ctl = {0};
+    keep_streams_apart();
     protect();
     enum ending ending = args_parse(&ctl, argc, argv);
     if (ending == DONE) {
