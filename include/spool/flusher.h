@@ -61,6 +61,9 @@ struct spool_flusher_options {
     /* How long events stay in the file once every destination has delivered
      * them (or they were purged): to be looked at, and replayed. -1: a day. */
     int64_t keep_ms;
+    /* Of spool_flush: 1: SIGINT and SIGTERM, unless they are ignored, end it as
+     * its timeout does. A second one is not held up. */
+    int end_on_signals;
 };
 
 SPOOL_EXPORT void

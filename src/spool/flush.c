@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,8 +168,10 @@ struct foreground {
     struct flusher *flusher;
     const struct spool_flusher_options *options;
     uv_timer_t timer;
+    uv_signal_t signals[2];
     bool patient; /* the timer starts anew with each delivery */
     bool over;
+    bool called_off;            /* by a signal */
     struct spool_error failure; /* status OK unless the flusher failed */
 };
 
@@ -177,7 +180,36 @@ static void end(struct foreground *g)
     if (!g->over) {
         g->over = true;
         uv_close((uv_handle_t *)&g->timer, NULL);
+        uv_close((uv_handle_t *)&g->signals[0], NULL);
+        uv_close((uv_handle_t *)&g->signals[1], NULL);
         flusher_stop(g->flusher, NULL, NULL);
+    }
+}
+
+static void signal_came(uv_signal_t *handle, int number)
+{
+    struct foreground *g = handle->data;
+    (void)number;
+    g->called_off = true;
+    end(g); /* and with it the handlers */
+}
+
+/* As the shell does for what runs in the background of a script. */
+static bool is_ignored(int number)
+{
+    struct sigaction now;
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+static void listen_to_signals(struct foreground *g, uv_loop_t *loop)
+{
+    static const int numbers[2] = {SIGINT, SIGTERM};
+    for (int i = 0; i < 2; i++) {
+        (void)uv_signal_init(loop, &g->signals[i]);
+        g->signals[i].data = g;
+        if (g->options->end_on_signals && !is_ignored(numbers[i])) {
+            (void)uv_signal_start(&g->signals[i], signal_came, numbers[i]);
+        }
     }
 }
 
@@ -214,6 +246,7 @@ static void foreground_report(void *arg, const struct spool_report *report)
 static enum spool_status run_foreground(struct spool *spool, uv_loop_t *loop,
                                         const char *name, int64_t timeout_ms,
                                         const struct spool_flusher_options *o,
+                                        bool *called_off,
                                         struct spool_error *err)
 {
     struct foreground g = {.options = o, .patient = timeout_ms < 0};
@@ -232,7 +265,9 @@ static enum spool_status run_foreground(struct spool *spool, uv_loop_t *loop,
     g.timer.data = &g;
     (void)uv_timer_start(&g.timer, end_later,
                          (uint64_t)(g.patient ? PATIENCE_MS : timeout_ms), 0);
+    listen_to_signals(&g, loop);
     (void)uv_run(loop, UV_RUN_DEFAULT);
+    *called_off = g.called_off;
     if (g.failure.status != SPOOL_OK) {
         return failed(err, g.failure.status, "%s", g.failure.message);
     }
@@ -325,9 +360,11 @@ enum spool_status spool_flush(struct spool *spool, const char *name,
     if (uv_loop_init(&loop) != 0) {
         return failed(err, SPOOL_NO_MEMORY, "cannot make an event loop");
     }
-    status = run_foreground(spool, &loop, name, timeout_ms, options, err);
+    bool called_off = false;
+    status = run_foreground(spool, &loop, name, timeout_ms, options,
+                            &called_off, err);
     close_loop(&loop);
-    if (status == SPOOL_OK) {
+    if (status == SPOOL_OK && !called_off) {
         status = tidy(spool, options->keep_ms, err);
     }
     return status == SPOOL_OK ? what_is_left(spool, name, err) : status;

@@ -144,6 +144,28 @@ load spoolctl
     [ "$output" = 2001 ]
 }
 
+@test "a signal ends flush behind the request under way" {
+    sandbox --fault slow=400
+    shop --batch-events 10
+    many 100 | ctl -q put >/dev/null
+    "$SPOOLCTL" --json flush >sums 2>words &
+    flusher=$!
+    children+=("$flusher")
+    until [ "$(ctl --json status | jq '.destinations[0].sending')" -gt 0 ]; do
+        kill -0 "$flusher"
+    done
+    kill -TERM "$flusher"
+    status=0
+    wait "$flusher" || status=$?
+    [ "$status" -eq 5 ]
+    [ "$(jq .uncertain sums)" -eq 0 ]
+    run ctl --json status
+    [ "$(json '.destinations[0] | .uncertain + .sending')" -eq 0 ]
+    [ "$(json '.destinations[0].delivered')" -eq "$(jq .delivered sums)" ]
+    [ "$(json '.destinations[0].delivered')" -lt 100 ]
+    grep -q "next  spoolctl why shop" words
+}
+
 @test "a spool that is replaced under the flusher ends it; exit 1 and says so" {
     sandbox --fault status=503
     shop

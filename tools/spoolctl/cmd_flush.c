@@ -241,6 +241,7 @@ enum ending cmd_flush(struct ctl *ctl)
     options.report = report;
     options.arg = &f;
     options.keep_ms = keep_ms;
+    options.end_on_signals = 1;
     f.said_at = clock_mono_ms(&clock_system);
     enum spool_status status =
         spool_flush(ctl->spool, name, timeout_ms, &options, &err);
