@@ -39,11 +39,6 @@ bool order_is_delivered(const struct order_place *p)
            (p->kind == ORDER_IN_LOG && p->state == EVENT_DELIVERED);
 }
 
-bool order_is_meant(const struct order_place *p)
-{
-    return p->kind != ORDER_PASSED && p->kind != ORDER_BEFORE;
-}
-
 /* ---- the book ---- */
 
 static enum spool_status read_destinations(struct order_book *book,

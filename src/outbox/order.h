@@ -33,9 +33,6 @@ const char *order_place_state(const struct order_place *p);
 
 bool order_is_delivered(const struct order_place *p);
 
-/* Whether the destination is meant to have it: neither passed nor before. */
-bool order_is_meant(const struct order_place *p);
-
 struct order_record {
     bool known; /* false: never put, and nothing else is set */
     int64_t id; /* of its event */

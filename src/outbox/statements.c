@@ -218,8 +218,6 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "UPDATE spool_destination SET state = ?2, hold_kind = ?3, "
         "reason = nullif(?4, ''), since = ?5, probes = ?6, "
         "next_probe_at = ?7, dead_in_row = ?8 WHERE id = ?1",
-    [STATEMENT_DESTINATION_DEAD_IN_ROW] =
-        "UPDATE spool_destination SET dead_in_row = ?2 WHERE id = ?1",
     [STATEMENT_DESTINATION_LEASE_PROBE] =
         "UPDATE spool_destination SET next_probe_at = ?2 WHERE id = ?1",
     [STATEMENT_DESTINATION_END_LEASES] =
