@@ -43,6 +43,18 @@ static bool is_loopback(const char *host, size_t len)
            strspn(host, "0123456789.") == len;
 }
 
+/* What stands behind the host: nothing, or a port. */
+static bool is_port(const char *text, size_t len)
+{
+    if (len == 0 || (len == 1 && text[0] == ':')) {
+        return true;
+    }
+    unsigned long port = strtoul(text + 1, NULL, 10);
+    return text[0] == ':' && len <= 6 &&
+           strspn(text + 1, "0123456789") == len - 1 && port > 0 &&
+           port <= 65535;
+}
+
 enum spool_status profile_check_url(enum profile profile, const char *url,
                                     struct spool_error *err)
 {
@@ -72,6 +84,11 @@ enum spool_status profile_check_url(enum profile profile, const char *url,
     size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?");
     if (len == 0 || len > authority) {
         return failed(err, SPOOL_MISUSE, "the URL %s names no host", shown);
+    }
+    if (!is_port(host + len, authority - len)) {
+        return failed(err, SPOOL_MISUSE,
+                      "the URL %s has no port from 1 to 65535 behind its host",
+                      shown);
     }
     if (!tls && !is_loopback(host, len)) {
         return failed(err, SPOOL_MISUSE,
