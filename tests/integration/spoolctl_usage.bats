@@ -90,6 +90,8 @@ destination add shop --url https://x.example --lanes 0|--lanes takes a number
 destination add shop --url https://x.example --backoff-ms x|--backoff-ms takes
 destination add shop --url https://x.example --from middle|--from takes
 destination add shop --url https://x.example --profile soap|no profile
+destination add shop --url https://x.example:99999|no port from 1 to 65535
+limits set --max-events 0|--max-events none
 status --json=yes|takes no value
 CASES
 }

@@ -49,6 +49,16 @@ static void sizes_have_a_fitting_unit(void **state)
     }
 }
 
+static void the_end_of_a_line_is_no_word(void **state)
+{
+    char out[32];
+    (void)state;
+    assert_string_equal(human_words("try later\r\n", out, sizeof out),
+                        "try later");
+    assert_string_equal(human_words("\n", out, sizeof out), "");
+    assert_string_equal(human_words("a\nb", out, sizeof out), "a?b");
+}
+
 static void one_event_is_one_event(void **state)
 {
     char out[HUMAN_SIZE];
@@ -130,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_are_grouped),
         cmocka_unit_test(sizes_have_a_fitting_unit),
+        cmocka_unit_test(the_end_of_a_line_is_no_word),
         cmocka_unit_test(one_event_is_one_event),
         cmocka_unit_test(an_answer_says_its_code_once),
         cmocka_unit_test(json_text_is_valid_whatever_the_bytes_are),

@@ -226,8 +226,8 @@ enum ending cmd_destination_rm(struct ctl *ctl)
         json_add_number(o, "undelivered", undelivered);
         json_print(o);
     }
-    ctl_say(ctl, "%s is taken out; it had not delivered %lld", name,
-            (long long)undelivered);
+    ctl_say(ctl, "%s is taken out; %s it had not delivered", name,
+            human_events(undelivered, waiting));
     return DONE;
 }
 

@@ -223,6 +223,9 @@ static enum ending read_limits(const struct ctl *ctl, struct spool_limits *l)
     enum ending ending = DONE;
     if (events != NULL && strcmp(events, "none") == 0) {
         l->max_events = 0;
+    } else if (events != NULL && events[strspn(events, "0")] == '\0') {
+        return ctl_misuse(ctl, "--max-events 0 would take nothing; no limit is "
+                               "--max-events none");
     } else {
         ending = ctl_number(ctl, OPTION_MAX_EVENTS, 1, (int64_t)1 << 53,
                             &l->max_events);

@@ -257,8 +257,8 @@ static void explain_destination(struct why *w, const struct sums *s)
     }
     if (s->waiting > 0) {
         duration_text(s->oldest_at < w->now ? w->now - s->oldest_at : 0, age);
-        say(w, "; %s wait, the oldest for %s", human_events(s->waiting, count),
-            age);
+        say(w, "; %s wait%s, the oldest for %s",
+            human_events(s->waiting, count), s->waiting == 1 ? "s" : "", age);
     } else {
         say(w, "; nothing waits");
     }

@@ -55,7 +55,11 @@ const char *human_json(struct json_text text, char *out, size_t size)
 
 const char *human_words(const char *words, char *out, size_t size)
 {
-    text_clean(out, size, words, strlen(words));
+    size_t n = strlen(words);
+    while (n > 0 && strchr(" \r\n\t", words[n - 1]) != NULL) {
+        n--; /* the end of a line is no word */
+    }
+    text_clean(out, size, words, n);
     return out;
 }
 
