@@ -1,6 +1,7 @@
 #include "outbox/operate.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 #include "outbox/hold.h"
@@ -307,12 +308,61 @@ static enum spool_status operate_on(struct db *db, struct operate_job *j,
         ++*count;
         return SPOOL_OK;
     }
-    if (j->d->lanes == 1) { /* other lanes' ids lie between, and are not ours */
-        status = run_length(db, j, i, &t, n, err);
-    }
+    status = run_length(db, j, i, &t, n, err);
     return status == SPOOL_OK
                ? change_tile(db, j, &t, j->ids[i], j->ids[i + *n - 1], err)
                : status;
+}
+
+/* Those of one lane, or of the only one. */
+static enum spool_status operate_in_order(struct db *db, struct operate_job *j,
+                                          struct spool_error *err)
+{
+    enum spool_status status = SPOOL_OK;
+    for (size_t i = 0, n; status == SPOOL_OK && i < j->n; i += n) {
+        status = operate_on(db, j, i, &n, err);
+    }
+    return status;
+}
+
+static enum spool_status find_lanes(struct db *db, struct operate_job *j,
+                                    int *lanes, struct spool_error *err)
+{
+    enum spool_status status = SPOOL_OK;
+    for (size_t i = 0; status == SPOOL_OK && i < j->n; i++) {
+        bool has;
+        status = find_lane(db, j, j->ids[i], &has, err);
+        lanes[i] = status == SPOOL_OK && has ? j->members.lane : -1;
+        j->out->skipped_gone += lanes[i] < 0 ? 1 : 0;
+    }
+    return status;
+}
+
+/* A lane after the other: neighbours in a lane are changed together and make
+ * one batch, whatever lies between them in the log. */
+static enum spool_status operate_by_lane(struct db *db, struct operate_job *j,
+                                         struct spool_error *err)
+{
+    struct operate_job part = *j;
+    int64_t *ids = calloc(j->n + 1, sizeof *ids);
+    int *lanes = calloc(j->n + 1, sizeof *lanes);
+    enum spool_status status =
+        ids == NULL || lanes == NULL
+            ? failed(err, SPOOL_NO_MEMORY, "out of memory")
+            : find_lanes(db, &part, lanes, err);
+    for (int lane = 0; status == SPOOL_OK && lane < j->d->lanes; lane++) {
+        part.ids = ids;
+        part.n = 0;
+        for (size_t i = 0; i < j->n; i++) {
+            if (lanes[i] == lane) {
+                ids[part.n++] = j->ids[i];
+            }
+        }
+        status = operate_in_order(db, &part, err);
+    }
+    free(lanes);
+    free(ids);
+    return status;
 }
 
 static enum spool_status run_unaudited(struct db *db, struct operate_job *j,
@@ -325,8 +375,9 @@ static enum spool_status run_unaudited(struct db *db, struct operate_job *j,
     if (status == SPOOL_OK) {
         status = db_number(db, err, 0, &j->last_id, STATEMENT_LAST_ID, "");
     }
-    for (size_t i = 0, n; status == SPOOL_OK && i < j->n; i += n) {
-        status = operate_on(db, j, i, &n, err);
+    if (status == SPOOL_OK) {
+        status = j->d->lanes == 1 ? operate_in_order(db, j, err)
+                                  : operate_by_lane(db, j, err);
     }
     membership_close(&j->members);
     return status;

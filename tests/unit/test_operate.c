@@ -94,6 +94,69 @@ static void dead_events_that_are_replayed_share_batches(void **state)
     expect_states(f, 8, "dddddddd");
 }
 
+/* Delivers all that waits; how many batches it were. */
+static int deliver_all(struct fixture *f)
+{
+    struct spool_error err;
+    int batches = 0;
+    for (int lane = 0; lane < f->d.lanes; lane++) {
+        struct turn turn = {.taken = TAKEN_NOTHING};
+        struct take_options take = {0};
+        struct batch sent;
+        struct settlement s = {
+            .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
+        struct done done = {.batch = &sent, .s = &s};
+        struct order order = {.done = &done, .take = &take};
+        do {
+            order.done_n = turn.taken == TAKEN_BATCH ? 1 : 0;
+            if (order.done_n > 0) {
+                sent = turn.batches[0];
+            }
+            assert_int_equal(
+                batch_turn(f->box, f->d.id, lane, &order, &turn, &err),
+                SPOOL_OK);
+            if (order.done_n > 0) {
+                batch_finish(&sent);
+            }
+            batches += turn.taken == TAKEN_BATCH ? 1 : 0;
+        } while (turn.taken == TAKEN_BATCH);
+    }
+    return batches;
+}
+
+static void replayed_neighbours_in_a_lane_share_batches(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    int64_t ids[24];
+    struct outbox_event e[24];
+    f->d.lanes = 3;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    for (int i = 0; i < 24; i++) {
+        e[i] = (struct outbox_event){
+            .body = "{}", .len = 2, .part = (uint32_t)(i % 7)};
+        ids[i] = i + 1;
+    }
+    assert_int_equal(outbox_append(f->box, e, 24, &err), SPOOL_OK);
+    int batches = deliver_all(f);
+    expect_states(f, 24, "dddddddddddddddddddddddd");
+    assert_int_equal(
+        operate_replay(f->box, &f->d, ids, 24, "a test", &op, &err), SPOOL_OK);
+    assert_int_equal(op.changed, 24);
+    expect_states(f, 24, "pppppppppppppppppppppppp");
+    assert_int_equal(deliver_all(f), batches);
+    /* One that is missing parts its lane, and no other. */
+    ids[4] = 99;
+    assert_int_equal(
+        operate_replay(f->box, &f->d, ids, 24, "a test", &op, &err), SPOOL_OK);
+    assert_int_equal(op.changed, 23);
+    assert_int_equal(op.skipped_gone, 1);
+    expect_states(f, 24, "ppppdppppppppppppppppppp");
+    assert_in_range(deliver_all(f), batches, batches + 1);
+    expect_states(f, 24, "dddddddddddddddddddddddd");
+}
+
 static void purge_takes_waiting_events_out_and_leaves_the_rest(void **state)
 {
     struct fixture *f = *state;
@@ -248,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(replay_cuts_its_events_out_of_what_was_delivered),
         TEST(dead_events_that_are_replayed_share_batches),
+        TEST(replayed_neighbours_in_a_lane_share_batches),
         TEST(purge_takes_waiting_events_out_and_leaves_the_rest),
         TEST(a_purge_behind_the_cursor_is_one_tile),
         TEST(a_batch_in_flight_is_left_alone),
