@@ -277,6 +277,24 @@ static enum spool_status take_slice(struct db *db, struct replay_job *j,
                : status;
 }
 
+/* Whether a batch or more of live events waits. A lane without events does not
+ * follow the log at each step, so it is its own that count. */
+static enum spool_status live_wait(struct db *db, const struct destination *d,
+                                   bool *wait, struct spool_error *err)
+{
+    int64_t n = 0, some = 0;
+    enum spool_status status = SPOOL_OK;
+    for (int lane = 0;
+         status == SPOOL_OK && n < d->batch_events && lane < d->lanes; lane++) {
+        status = db_number(db, err, 0, &some, STATEMENT_LANE_LIVE, "iiii",
+                           d->id, (int64_t)lane, (int64_t)d->lanes,
+                           (int64_t)d->batch_events - n);
+        n += some;
+    }
+    *wait = n >= d->batch_events;
+    return status;
+}
+
 /* A share of what has been delivered since the last slice, unless the
  * destination has time to spare. */
 static enum spool_status limit_to_share(struct db *db,
@@ -284,14 +302,10 @@ static enum spool_status limit_to_share(struct db *db,
                                         const struct job *job, int64_t *most,
                                         struct spool_error *err)
 {
-    int64_t last = 0, cursor = 0, delivered = 0;
-    enum spool_status status =
-        db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
-    if (status == SPOOL_OK) {
-        status =
-            db_number(db, err, 0, &cursor, STATEMENT_LANE_HINDMOST, "i", d->id);
-    }
-    if (status == SPOOL_OK && last - cursor >= d->batch_events) {
+    int64_t delivered = 0;
+    bool wait = false;
+    enum spool_status status = live_wait(db, d, &wait, err);
+    if (status == SPOOL_OK && wait) {
         status = db_number(db, err, 0, &delivered, STATEMENT_REPLAY_DELIVERED,
                            "ii", job->attempt, d->id);
         int64_t share = delivered * job->shown.terms.share / 100;

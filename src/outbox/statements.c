@@ -276,8 +276,10 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "(SELECT id FROM spool_replay WHERE destination = ?1)",
     [STATEMENT_DESTINATION_DELETE_REPLAYS] =
         "DELETE FROM spool_replay WHERE destination = ?1",
-    [STATEMENT_LANE_HINDMOST] =
-        "SELECT min(cursor) FROM spool_lane WHERE destination = ?1",
+    [STATEMENT_LANE_LIVE] =
+        "SELECT count(*) FROM (SELECT 1 FROM spool_event WHERE id > "
+        "(SELECT cursor FROM spool_lane WHERE destination = ?1 AND lane = ?2) "
+        "AND part % ?3 = ?2 LIMIT ?4)",
     [STATEMENT_LANE_FURTHEST] =
         "SELECT max(cursor) FROM spool_lane WHERE destination = ?1",
     [STATEMENT_SUM_DELIVERED] =

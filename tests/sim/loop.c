@@ -37,6 +37,7 @@ static struct {
     int64_t now;
     struct rng rng;
     struct rng entropy;
+    bool punctual;
 } loop;
 
 void loop_reset(uint64_t seed)
@@ -44,6 +45,11 @@ void loop_reset(uint64_t seed)
     memset(&loop, 0, sizeof loop);
     loop.rng.state = seed;
     loop.entropy.state = ~seed;
+}
+
+void loop_be_punctual(void)
+{
+    loop.punctual = true;
 }
 
 int getentropy(void *out, size_t size)
@@ -134,7 +140,7 @@ int uv_timer_start(uv_timer_t *timer, uv_timer_cb cb, uint64_t wait,
     struct thing *t = add(TIMER, timer);
     t->due = loop.now + (int64_t)wait;
     t->timer = cb;
-    if (wait == SURVEY_MS) {
+    if (wait == SURVEY_MS && !loop.punctual) {
         t->due += rng_upto(&loop.rng, LATE_MAX_MS);
     }
     return 0;
