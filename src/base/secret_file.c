@@ -82,7 +82,7 @@ enum spool_status secret_file_read(const char *path, const char *what,
 enum spool_status secret_file_check(const char *path, const char *what,
                                     struct spool_error *err)
 {
-    int fd;
+    int fd = -1;
     enum spool_status status = open_checked(path, what, &fd, err);
     if (status == SPOOL_OK) {
         (void)close(fd);
