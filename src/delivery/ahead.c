@@ -77,20 +77,10 @@ static struct buffer take_memory(struct ahead *a)
 static void run_read(uv_work_t *work)
 {
     struct ahead *a = work->data;
-    struct take_options take = {0};
-    int64_t behind = a->fresh[0].behind;
-    size_t bytes = 0;
-    bool more = true;
     /* What cannot be read now is read, or fails, in the turn. */
-    for (; more && a->fresh_n < a->fresh_room; a->fresh_n++) {
-        struct prefetch *p = &a->fresh[a->fresh_n];
-        more = batch_prefetch(a->box, &a->as, a->lane, behind, &take, p,
-                              NULL) == SPOOL_OK &&
-               p->full;
-        behind = p->hi;
-        bytes += p->batch.bytes.len;
-        more = more && bytes < a->fresh_bytes;
-    }
+    (void)batch_prefetch(a->box, &a->as, a->lane, a->fresh[0].behind,
+                         a->fresh_bytes, a->fresh, a->fresh_room, &a->fresh_n,
+                         NULL);
 }
 
 static void read_done(uv_work_t *work, int cancelled)
@@ -98,6 +88,9 @@ static void read_done(uv_work_t *work, int cancelled)
     struct ahead *a = work->data;
     (void)cancelled; /* never: nobody cancels it */
     a->reading = false;
+    if (a->fresh_n == 0) {
+        a->behind = -1;
+    }
     for (size_t i = 0; i < a->fresh_room; i++) {
         struct prefetch *p = &a->fresh[i];
         if (i < a->fresh_n && a->behind == p->behind && p->batch.n > 0) {

@@ -92,21 +92,49 @@ enum spool_status batch_turn(struct outbox *box, int64_t destination, int lane,
 
 struct prefetch_job {
     struct turn_job turn;
+    int64_t behind;
+    size_t bytes;
     struct prefetch *out;
+    size_t most, n;
 };
+
+static enum spool_status read_one(struct db *db, struct prefetch_job *p,
+                                  struct spool_error *err)
+{
+    const struct destination *d = &p->turn.turn->destination;
+    struct prefetch *out = &p->out[p->n];
+    struct found f;
+    *out = (struct prefetch){.behind = p->behind,
+                             .lanes = d->lanes,
+                             .body = d->body,
+                             .shed = d->shed,
+                             .batch = out->batch};
+    enum spool_status status = body_read(db, &p->turn, p->behind, INT64_MAX,
+                                         true, &out->batch, &f, err);
+    out->hi = f.hi;
+    out->passed = f.passed;
+    out->damaged = f.damaged;
+    out->oldest = f.oldest;
+    out->full = f.full;
+    return status;
+}
 
 static enum spool_status run_prefetch(struct db *db, void *arg,
                                       struct spool_error *err)
 {
     struct prefetch_job *p = arg;
-    struct found f;
-    enum spool_status status = body_read(
-        db, &p->turn, p->out->behind, INT64_MAX, true, &p->out->batch, &f, err);
-    p->out->hi = f.hi;
-    p->out->passed = f.passed;
-    p->out->damaged = f.damaged;
-    p->out->oldest = f.oldest;
-    p->out->full = f.full;
+    enum spool_status status = SPOOL_OK;
+    size_t bytes = 0;
+    bool more = true;
+    while (status == SPOOL_OK && more && p->n < p->most && bytes < p->bytes) {
+        status = read_one(db, p, err);
+        if (status == SPOOL_OK) {
+            const struct prefetch *one = &p->out[p->n++];
+            bytes += one->batch.bytes.len;
+            p->behind = one->hi;
+            more = one->full;
+        }
+    }
     return status;
 }
 
@@ -117,31 +145,28 @@ void prefetch_finish(struct prefetch *p)
 
 enum spool_status batch_prefetch(struct outbox *box,
                                  const struct destination *d, int lane,
-                                 int64_t behind,
-                                 const struct take_options *take,
-                                 struct prefetch *out, struct spool_error *err)
+                                 int64_t behind, size_t bytes,
+                                 struct prefetch *out, size_t most, size_t *n,
+                                 struct spool_error *err)
 {
+    const struct take_options all = {0};
     struct turn turn = {.destination = *d};
     struct prefetch_job p = {.turn = {.box = box,
                                       .destination = d->id,
                                       .lane = lane,
-                                      .take = take,
+                                      .take = &all,
                                       .turn = &turn},
-                             .out = out};
-    *out = (struct prefetch){.behind = behind,
-                             .lanes = d->lanes,
-                             .body = d->body,
-                             .shed = d->shed,
-                             .batch = out->batch};
+                             .behind = behind,
+                             .bytes = bytes,
+                             .out = out,
+                             .most = most};
     enum spool_status status =
         membership_open(&p.turn.members, box, d, lane, err);
     if (status == SPOOL_OK) {
         status = outbox_read(box, run_prefetch, &p, err);
     }
     membership_close(&p.turn.members);
-    if (status != SPOOL_OK) {
-        prefetch_finish(out);
-    }
+    *n = p.n;
     return status;
 }
 

@@ -153,15 +153,18 @@ enum spool_status batch_turn(struct outbox *box, int64_t destination, int lane,
                              const struct order *order, struct turn *turn,
                              struct spool_error *err);
 
-/* Reads what the lane's next cut behind an id will take, beside whoever writes,
- * into out->batch, which is empty but may have memory for the bytes.
- * Rows never change, so it stays true; a turn whose cursor stands elsewhere
- * ignores it. */
+/* Reads what the lane's next cuts behind an id will take, beside whoever
+ * writes: up to most of them, until they have so many bytes or the log ends, in
+ * one look at the log. *n of out are read then; each begins where the one
+ * before it ends. out's batches are empty but may have memory, which serves for
+ * these. Rows never change, so they stay true; a turn whose cursor stands
+ * elsewhere ignores them. After a failure those that were read before it are
+ * good. */
 enum spool_status batch_prefetch(struct outbox *box,
                                  const struct destination *d, int lane,
-                                 int64_t behind,
-                                 const struct take_options *take,
-                                 struct prefetch *out, struct spool_error *err);
+                                 int64_t behind, size_t bytes,
+                                 struct prefetch *out, size_t most, size_t *n,
+                                 struct spool_error *err);
 
 /* What an earlier flusher was sending when it ended is uncertain now. Call
  * once, with the flusher's lock held, before the first turn. *n batches. */

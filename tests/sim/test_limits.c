@@ -276,17 +276,15 @@ static void read_ahead(struct world *w, struct reader *r, int lane)
 {
     struct spool_error err;
     struct slot *s = &r->slots[lane];
-    struct take_options take = {0};
-    struct event_range all = {0};
     int64_t cursor = s->flies ? s->batch.hi : 0;
-    (void)all;
+    size_t n;
     prefetch_finish(&s->ahead);
     s->ahead = (struct prefetch){0};
     if (s->flies) {
-        must(
-            w,
-            batch_prefetch(w->box, &r->d, lane, cursor, &take, &s->ahead, &err),
-            &err);
+        must(w,
+             batch_prefetch(w->box, &r->d, lane, cursor, SIZE_MAX, &s->ahead, 1,
+                            &n, &err),
+             &err);
     }
 }
 

@@ -219,10 +219,12 @@ static void a_read_ahead_batch_is_cut_as_if_it_were_read_then(void **state)
     struct spool_error err;
     struct turn turn;
     struct prefetch p = {0};
+    size_t n = 0;
     struct take_options take = {.prefetched = &p, .prefetched_n = 1};
     fixture_put(f, 6);
-    assert_int_equal(batch_prefetch(f->box, &f->d, 0, 0, &take, &p, &err),
-                     SPOOL_OK);
+    assert_int_equal(
+        batch_prefetch(f->box, &f->d, 0, 0, SIZE_MAX, &p, 1, &n, &err),
+        SPOOL_OK);
     assert_int_equal(p.batch.n, 4);
     turn_with(f, &(struct order){.take = &take}, &turn, TAKEN_BATCH);
     assert_int_equal(p.batch.n, 0); /* used up */
@@ -234,8 +236,9 @@ static void a_read_ahead_batch_is_cut_as_if_it_were_read_then(void **state)
     struct settlement s = {
         .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
     /* One that begins elsewhere is left alone. */
-    assert_int_equal(batch_prefetch(f->box, &f->d, 0, 5, &take, &p, &err),
-                     SPOOL_OK);
+    assert_int_equal(
+        batch_prefetch(f->box, &f->d, 0, 5, SIZE_MAX, &p, 1, &n, &err),
+        SPOOL_OK);
     turn_with(f,
               &(struct order){.done = &(struct done){.batch = &done, .s = &s},
                               .done_n = 1,

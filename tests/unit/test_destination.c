@@ -87,10 +87,12 @@ static void what_was_read_for_another_body_is_not_sent(void **state)
     struct spool_error err = {0};
     struct turn turn;
     struct prefetch p = {0};
+    size_t n = 0;
     struct take_options take = {.prefetched = &p, .prefetched_n = 1};
     fixture_put(f, 6);
-    assert_int_equal(batch_prefetch(f->box, &f->d, 0, 0, &take, &p, &err),
-                     SPOOL_OK);
+    assert_int_equal(
+        batch_prefetch(f->box, &f->d, 0, 0, SIZE_MAX, &p, 1, &n, &err),
+        SPOOL_OK);
     f->d.body = BODY_NDJSON;
     set(f, SPOOL_OK);
     assert_int_equal(batch_turn(f->box, f->d.id, 0,

@@ -338,13 +338,15 @@ static void what_was_read_ahead_is_read_again(void **state)
 {
     struct fixture *f = *state;
     struct prefetch p = {0};
+    size_t n = 0;
     struct take_options take = {.prefetched = &p, .prefetched_n = 1};
     struct order order = {.take = &take};
     struct turn turn;
     set(f, 6, 1U << 0);
     put(f, "040004", 0);
-    assert_int_equal(batch_prefetch(f->box, &f->d, 0, 0, &take, &p, NULL),
-                     SPOOL_OK);
+    assert_int_equal(
+        batch_prefetch(f->box, &f->d, 0, 0, SIZE_MAX, &p, 1, &n, NULL),
+        SPOOL_OK);
     assert_int_equal(p.batch.n, 4);
     put(f, "4", 0);
     expect_log(f, "-400044");
