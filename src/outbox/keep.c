@@ -20,29 +20,37 @@ void keep_name(const char *path, char *out, size_t size)
     }
 }
 
-/* The table as it is by now, columns of later releases and all. */
-static bool copy_into(sqlite3 *to, struct db *db)
+/* A table as it is by now, columns of later releases and all. */
+static bool copy_table(sqlite3 *to, struct db *db, const char *table)
 {
+    char sql[96];
     sqlite3_stmt *s = NULL;
-    bool done = sqlite3_prepare_v2(db->handle,
-                                   "SELECT sql FROM sqlite_schema "
-                                   "WHERE name = 'spool_destination'",
-                                   -1, &s, NULL) == SQLITE_OK &&
-                sqlite3_step(s) == SQLITE_ROW &&
-                sqlite3_exec(to, "PRAGMA synchronous = OFF; BEGIN", NULL, NULL,
-                             NULL) == SQLITE_OK &&
-                sqlite3_exec(to, (const char *)sqlite3_column_text(s, 0), NULL,
-                             NULL, NULL) == SQLITE_OK;
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT sql FROM sqlite_schema WHERE name = '%s'", table);
+    bool done =
+        sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW &&
+        sqlite3_exec(to, (const char *)sqlite3_column_text(s, 0), NULL, NULL,
+                     NULL) == SQLITE_OK;
     (void)sqlite3_finalize(s);
+    (void)snprintf(sql, sizeof sql, "SELECT * FROM %s", table);
     if (!done ||
-        sqlite3_prepare_v2(db->handle, "SELECT * FROM spool_destination", -1,
-                           &s, NULL) != SQLITE_OK) {
+        sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) != SQLITE_OK) {
         return false;
     }
-    done = salvage_rows_of(to, "spool_destination", s) &&
-           sqlite3_exec(to, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
+    done = salvage_rows_of(to, table, s);
     (void)sqlite3_finalize(s);
     return done;
+}
+
+static bool copy_into(sqlite3 *to, struct db *db)
+{
+    return sqlite3_exec(to, "PRAGMA synchronous = OFF; BEGIN", NULL, NULL,
+                        NULL) == SQLITE_OK &&
+           copy_table(to, db, "spool_destination") &&
+           copy_table(to, db, "spool_limit") &&
+           copy_table(to, db, "spool_class") &&
+           sqlite3_exec(to, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
 }
 
 static enum spool_status write_half(struct db *db, const char *half,
@@ -99,8 +107,12 @@ enum spool_status keep_write(struct db *db, struct spool_error *err)
 static enum spool_status look_for_any(struct db *db, void *arg,
                                       struct spool_error *err)
 {
-    return db_number(db, err, 0, arg, STATEMENT_DESTINATION_NEXT, "i",
-                     (int64_t)0);
+    int64_t *any = arg;
+    enum spool_status status =
+        db_number(db, err, 0, any, STATEMENT_DESTINATION_NEXT, "i", (int64_t)0);
+    return status == SPOOL_OK && *any == 0
+               ? db_number(db, err, 0, any, STATEMENT_LIMIT_GET, "")
+               : status;
 }
 
 static enum spool_status write_copy(struct db *db, void *arg,

@@ -1,7 +1,7 @@
-/* A copy of the destinations beside the outbox, for the day on which the outbox
- * itself can no longer say who its readers are.
+/* A copy of the destinations and the limits beside the outbox, for the day on
+ * which the outbox itself can no longer say who its readers are.
  *
- *   OUTBOX-destinations  a small database that holds what the table holds, and
+ *   OUTBOX-destinations  a small database that holds what the tables hold, and
  *                        so no key; never half-written
  *
  * Where neither can be read, a paused destination stands for those that are
@@ -23,12 +23,12 @@ struct outbox;
 /* The name of the copy beside path; "" where it is too long. */
 void keep_name(const char *path, char *out, size_t size);
 
-/* Inside the write transaction that changes destinations, so that no older copy
+/* Inside the write transaction that changes them, so that no older copy
  * can come behind a newer one. On failure the copy is the one before. */
 enum spool_status keep_write(struct db *db, struct spool_error *err);
 
-/* Makes the copy of an outbox that has destinations and no copy. What fails is
- * tried again with the next opening or change. */
+/* Makes the copy of an outbox that has something to copy and no copy. What
+ * fails is tried again with the next opening or change. */
 void keep_make_missing(struct outbox *box);
 
 /* Copies the destinations of the outbox at path, which is damaged, into db, or

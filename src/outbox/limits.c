@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "outbox/keep.h"
 #include "outbox/salvage.h"
 #include "outbox/store.h"
 
@@ -120,9 +121,13 @@ static enum spool_status write_all(struct db *db, void *arg,
         status = db_run(db, err, STATEMENT_CLASS_SET, "iii", (int64_t)c,
                         (int64_t)k->share, (int64_t)k->shed);
     }
-    return status == SPOOL_OK
-               ? audit(db, outbox_now(j->box), "limits", NULL, 0, detail, err)
-               : status;
+    if (status == SPOOL_OK) {
+        status = audit(db, outbox_now(j->box), "limits", NULL, 0, detail, err);
+    }
+    if (status == SPOOL_OK) {
+        (void)keep_write(db, NULL); /* limits can be set on a full disk too */
+    }
+    return status;
 }
 
 enum spool_status limits_set(struct outbox *box, const struct limits *limits,
@@ -249,7 +254,13 @@ enum spool_status limits_was_shed(struct outbox *box, int64_t id, bool *shed,
 
 void limits_salvage(struct db *db, const char *path)
 {
-    (void)salvage_table(db, path, "spool_limit");
-    (void)salvage_table(db, path, "spool_class");
+    static const char *const tables[] = {"spool_limit", "spool_class"};
+    char copy[4300];
+    keep_name(path, copy, sizeof copy);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        if (!salvage_table(db, path, tables[i])) {
+            (void)salvage_table(db, copy, tables[i]);
+        }
+    }
     (void)salvage_table(db, path, "spool_toll");
 }

@@ -335,6 +335,23 @@ static void limits_hold_for_the_fresh_file_too(void **state)
     assert_memory_equal(&now, &l, sizeof l);
 }
 
+static void limits_come_from_their_copy_when_the_schema_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct limits l, now;
+    assert_int_equal(limits_get(f->box, &l, NULL), SPOOL_OK);
+    l.max_events = 1001;
+    l.classes[1] = (struct class_limit){60, true};
+    assert_int_equal(limits_set(f->box, &l, NULL), SPOOL_OK);
+    fill(f);
+    overwrite(f->path, 103, 0xFF, 2);
+    fixture_open(f, f->now);
+    assert_int_equal(limits_get(f->box, &now, NULL), SPOOL_OK);
+    assert_memory_equal(&now, &l, sizeof l);
+    assert_int_equal(destination_find(f->box, f->d.name, &f->d, NULL),
+                     SPOOL_OK);
+}
+
 /* The header, the schema, and the page on which the destination lies. */
 static void destroy_destinations(struct fixture *f)
 {
@@ -585,6 +602,7 @@ int main(void)
         TEST(what_gave_way_is_not_called_lost),
         TEST(without_a_header_it_is_as_any_other),
         TEST(limits_hold_for_the_fresh_file_too),
+        TEST(limits_come_from_their_copy_when_the_schema_is_gone),
         TEST(destinations_come_from_their_copy_when_the_table_is_gone),
         TEST(events_are_kept_when_no_destination_can_be_read),
         TEST(whoever_dies_half_way_is_made_up_for),
