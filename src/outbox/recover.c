@@ -215,6 +215,7 @@ static enum spool_status put_back(struct db *db, void *arg,
     static const char *const tables[] = {"spool_hold", "spool_key",
                                          "spool_order"};
     struct job *j = arg;
+    j->report->again = salvage_again(db, j->damaged);
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         bool all = salvage_table(db, j->damaged, tables[i]);
         j->report->state_whole = j->report->state_whole && all;

@@ -23,6 +23,8 @@ struct recover_report {
     int64_t readable;   /* of them, whole */
     int64_t lost;
     int64_t twice;    /* over all destinations */
+    int64_t again;    /* put once more under their dedupe key or order number
+                         while that was not known: both events stay */
     bool state_whole; /* destinations, batches, holds, keys, orders read */
     bool done_before; /* there was nothing to do */
     /* Called for each range, and for each order in one that is known; an order

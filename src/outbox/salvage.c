@@ -186,6 +186,30 @@ bool salvage_table(struct db *db, const char *path, const char *table)
     return whole;
 }
 
+int64_t salvage_again(struct db *db, const char *path)
+{
+    static const char *const known[] = {
+        "SELECT key, event FROM spool_key",
+        "SELECT number, event FROM spool_order WHERE NOT EXISTS (SELECT 1 "
+        "FROM spool_key WHERE key = number)"};
+    static const enum statement by[] = {STATEMENT_KEY_GET, STATEMENT_ORDER_GET};
+    sqlite3 *handle = open_damaged(path);
+    int64_t again = 0;
+    for (int i = 0; handle != NULL && i < 2; i++) {
+        sqlite3_stmt *s = NULL;
+        (void)sqlite3_prepare_v2(handle, known[i], -1, &s, NULL);
+        while (s != NULL && sqlite3_step(s) == SQLITE_ROW) {
+            int64_t event = sqlite3_column_int64(s, 1), now = event;
+            (void)db_number(db, NULL, event, &now, by[i], "t",
+                            (const char *)sqlite3_column_text(s, 0));
+            again += now != event;
+        }
+        (void)sqlite3_finalize(s);
+    }
+    (void)sqlite3_close(handle);
+    return again;
+}
+
 static bool add_tile(struct tile **out, size_t *n, size_t *room,
                      const struct tile *t)
 {

@@ -27,6 +27,10 @@ int64_t salvage_number(const char *path, const char *sql, int64_t missing);
  * checksum of its own is not noticed here. */
 bool salvage_table(struct db *db, const char *path, const char *table);
 
+/* Dedupe keys and order numbers that db knows already, as those of other events
+ * than the damaged file does; as far as both can be read. */
+int64_t salvage_again(struct db *db, const char *path);
+
 /* Copies what a query over such a table gives into the table of that name, as
  * long as rows can be read. False: some could not be. */
 bool salvage_rows_of(sqlite3 *to, const char *table, sqlite3_stmt *from);

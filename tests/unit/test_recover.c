@@ -352,6 +352,39 @@ static void limits_come_from_their_copy_when_the_schema_is_gone(void **state)
                      SPOOL_OK);
 }
 
+static void what_was_put_again_meanwhile_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    char bodies[3][64];
+    struct outbox_event e[3];
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(bodies[i], sizeof bodies[i], "{\"put\":%d}", i);
+        e[i] =
+            (struct outbox_event){.body = bodies[i], .len = strlen(bodies[i])};
+    }
+    e[0].key = "a key";
+    e[1].order = (struct outbox_order){"A-1", "10.00", "EUR"};
+    e[2].key = "another key";
+    assert_int_equal(outbox_append(f->box, e, 3, NULL), SPOOL_OK);
+    fill(f);
+    /* A page of events: those of the keys are whole. */
+    overwrite(f->path, page_of(f->path, "{\"n\":500}"), 0, PAGE);
+    fixture_open(f, f->now);
+    assert_int_not_equal(deliver_all(f), SPOOL_OK);
+    fixture_reopen(f);
+    assert_int_equal(outbox_append(f->box, e, 2, NULL), SPOOL_OK);
+    assert_int_equal(e[0].appended, APPENDED);
+    struct recover_report r = put_back(f, true, &told);
+    assert_int_equal(r.again, 2);
+    r = put_back(f, false, &told);
+    assert_int_equal(r.again, 2);
+    assert_int_equal(outbox_append(f->box, e, 3, NULL), SPOOL_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(e[i].appended, APPENDED_BEFORE);
+    }
+}
+
 /* The header, the schema, and the page on which the destination lies. */
 static void destroy_destinations(struct fixture *f)
 {
@@ -601,6 +634,7 @@ int main(void)
         TEST(a_lost_page_costs_its_events_and_no_others),
         TEST(what_gave_way_is_not_called_lost),
         TEST(without_a_header_it_is_as_any_other),
+        TEST(what_was_put_again_meanwhile_is_told),
         TEST(limits_hold_for_the_fresh_file_too),
         TEST(limits_come_from_their_copy_when_the_schema_is_gone),
         TEST(destinations_come_from_their_copy_when_the_table_is_gone),

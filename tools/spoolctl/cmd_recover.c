@@ -78,6 +78,7 @@ static void print_sums(const struct ctl *ctl, const char *file,
         json_add_number(o, "readable", r->readable);
         json_add_number(o, "lost", r->lost);
         json_add_number(o, "twice", r->twice);
+        json_add_number(o, "again", r->again);
         json_add_bool(o, "state_whole", r->state_whole);
         json_add_bool(o, "done_before", r->done_before);
         json_add_bool(o, "dry_run", dry);
@@ -94,6 +95,12 @@ static void print_sums(const struct ctl *ctl, const char *file,
         file, (long long)r->behind + 1, (long long)r->to,
         (long long)r->readable, (long long)r->lost, (long long)r->twice,
         r->state_whole ? "" : "; not all of its other tables can be read");
+    if (r->again > 0) {
+        (void)printf("%lld dedupe keys or orders were put again while the "
+                     "spool did not know them: both events stay and arrive; "
+                     "from now on they are known\n",
+                     (long long)r->again);
+    }
 }
 
 static enum ending run_once(struct ctl *ctl, const char *file, bool dry,
