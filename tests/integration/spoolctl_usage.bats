@@ -49,6 +49,45 @@ commands() {
     done < <(commands)
 }
 
+@test "the page tells of every member of the JSON" {
+    four_delivered_one_dead
+    echo A-17 >numbers
+    ctl -q limits set --class view=80%
+    ctl -q replay --state delivered --rate 1 --yes
+    page=$(sed 's/\\-/-/g; s/\\f[BIR]//g' "$PAGE")
+    while read -r words; do
+        run --separate-stderr ctl --json $words
+        [ -n "$output" ] || { echo "$words: nothing"; false; }
+        for member in $(jq -r '.. | objects | keys[]' <<<"$output" | sort -u)
+        do
+            grep -qE "^\.(B|BR|RB) .*\b$member\b" <<<"$page" ||
+                { echo "$words: member $member is missing"; false; }
+        done
+    done <<'COMMANDS'
+init
+status
+why 1
+why shop
+ls
+show 3 --payload
+order A-17
+reconcile numbers --reverse
+gate
+audit
+verify
+version
+check numbers
+put numbers
+keys
+limits
+destination ls
+replay --list
+replay 3 --dry-run
+purge 3 --dry-run
+flush --timeout 0
+COMMANDS
+}
+
 @test "wrong usage ends with 2 and a hint" {
     ctl -q init
     while IFS='|' read -r words hint; do
