@@ -40,8 +40,10 @@ run(${CMAKE_COMMAND} -S ${SOURCE} -B ${INTO}/build
 run(${CMAKE_COMMAND} --build ${INTO}/build)
 try(${INTO}/build/consumer)
 
-foreach(header error flusher spool)
-    file(WRITE ${INTO}/${header}.cc "#include <spool/${header}.h>\n")
+file(GLOB headers RELATIVE ${INTO}/usr/include/spool
+     ${INTO}/usr/include/spool/*.h)
+foreach(header ${headers})
+    file(WRITE ${INTO}/${header}.cc "#include <spool/${header}>\n")
     run(${CXX} -std=c++11 -Wall -Wextra -Werror ${cflags}
         -fsyntax-only ${INTO}/${header}.cc)
 endforeach()
