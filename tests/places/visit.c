@@ -17,7 +17,9 @@
 #include "places/eyes.h"
 #include "spool/handle.h"
 
-#define PATIENCE_S 10 /* a visit that takes longer hangs */
+/* A visit that takes longer hangs; a machine with other things to do may need
+ * some of it. */
+#define PATIENCE_S 60
 
 static void die(const char *what)
 {
