@@ -56,7 +56,7 @@ struct spool_flusher_options {
      * the flusher. NULL: nobody wants to know. */
     void (*report)(void *arg, const struct spool_report *report);
     void *arg;
-    int64_t connect_timeout_ms;
+    int64_t connect_timeout_ms; /* both more than 0 */
     int64_t request_timeout_ms; /* whole request, answer included */
     /* How long events stay in the file once every destination has delivered
      * them (or they were purged): to be looked at, and replayed. -1: a day. */
@@ -66,6 +66,8 @@ struct spool_flusher_options {
     int end_on_signals;
 };
 
+/* What options that are NULL stand for, and what own ones begin with: on a
+ * thread of its own, 10 s to connect, 30 s for a request, a day. */
 SPOOL_EXPORT void
 spool_flusher_options_default(struct spool_flusher_options *options);
 
@@ -99,7 +101,8 @@ SPOOL_EXPORT void spool_flusher_stop(struct spool_flusher *flusher,
  * delivered for 30 s. name NULL: all destinations.
  *
  * SPOOL_OK when everything accepted is delivered (or purged), SPOOL_UNFINISHED
- * with a sentence when something is left, dead events included. */
+ * with a sentence when something is left: dead events included, and those of a
+ * damaged file that spoolctl recover has not put back. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_flush(struct spool *spool, const char *name, int64_t timeout_ms,
             const struct spool_flusher_options *options,

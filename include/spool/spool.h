@@ -74,7 +74,7 @@ spool_open(const struct spool_options *options, struct spool **out,
 SPOOL_EXPORT void spool_close(struct spool *spool);
 
 struct spool_put_options {
-    enum spool_check check;
+    enum spool_check check; /* in place of the handle's, also when it is 0 */
     enum spool_refused refused;
     /* Dedupe key, at most 255 bytes, borrowed; NULL: the orderNo of a purchase
      * is its key, other events have none. A second put with the same key and
@@ -166,7 +166,8 @@ struct spool_destination {
 
 /* Adds a destination that reads the log from its beginning. SPOOL_EXISTS when
  * there is one of that name: it is left as it is. SPOOL_MISUSE says which value
- * cannot be used. No file that it names need be there yet. Any thread. */
+ * cannot be used, SPOOL_BUSY that a damaged file has to be recovered first. No
+ * file that it names need be there yet. Any thread. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_add_destination(struct spool *spool,
                       const struct spool_destination *destination,

@@ -128,11 +128,14 @@ spool_flusher_start(struct spool *spool,
     if (s == NULL) {
         return failed(err, SPOOL_NO_MEMORY, "out of memory for a flusher");
     }
-    s->options = *options;
-    if (options->loop == NULL) {
+    spool_flusher_options_default(&s->options);
+    if (options != NULL) {
+        s->options = *options;
+    }
+    if (s->options.loop == NULL) {
         status = start_thread(spool, s, err);
     } else {
-        struct flusher_options o = options_for(spool, options);
+        struct flusher_options o = options_for(spool, &s->options);
         status = flusher_start(&o, &s->flusher, err);
     }
     if (status != SPOOL_OK) {

@@ -257,6 +257,9 @@ static void a_flusher_runs_in_a_thread_of_its_own(void **state)
             SPOOL_OK);
         spool_flusher_stop(flusher, NULL, NULL);
     }
+    assert_int_equal(spool_flusher_start(*state, NULL, &flusher, &err),
+                     SPOOL_OK);
+    spool_flusher_stop(flusher, NULL, NULL);
     spool_flusher_stop(NULL, NULL, NULL);
 }
 
