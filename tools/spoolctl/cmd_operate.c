@@ -37,7 +37,7 @@ struct operate {
     size_t n;
     struct site *site; /* the one that is being picked at */
     int64_t by_state[EVENT_STATES];
-    int64_t picked, unread;
+    int64_t picked;
     struct operation done;
     bool begun; /* the rest is the flusher's */
     bool full;  /* no memory for one more id */
