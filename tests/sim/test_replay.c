@@ -529,6 +529,8 @@ int main(int argc, char **argv)
 {
     struct timespec began;
     static struct world w;
+    /* What loop.c gives for chance begins alike each time, so these are the
+     * same lives unless another seed is named. */
     uint64_t seed = long_run_seed(argc, argv);
     long count =
         long_run_option(argc, argv, "--count", long_run_is_full() ? 1000 : 6);
