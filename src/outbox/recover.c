@@ -332,6 +332,28 @@ static enum spool_status run(struct job *j)
     return j->dry && status == SPOOL_TIMEOUT ? SPOOL_OK : status;
 }
 
+struct lost {
+    int64_t id, ranges;
+};
+
+static enum spool_status read_lost(struct db *db, void *arg,
+                                   struct spool_error *err)
+{
+    struct lost *l = arg;
+    return db_number(db, err, 0, &l->ranges, STATEMENT_LOST_AT, "i", l->id);
+}
+
+enum spool_status recover_was_lost(struct outbox *box, int64_t id, bool *lost,
+                                   struct spool_error *err)
+{
+    struct lost l = {.id = id};
+    enum spool_status status = outbox_read(box, read_lost, &l, err);
+    if (status == SPOOL_OK) {
+        *lost = l.ranges > 0;
+    }
+    return status;
+}
+
 struct waiting {
     struct outbox *box;
     char *file;

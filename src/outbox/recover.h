@@ -41,6 +41,10 @@ enum spool_status recover_waiting(struct outbox *box,
                                   char file[ASIDE_PATH_SIZE],
                                   struct spool_error *err);
 
+/* Whether an event is one of those that damage has cost. */
+enum spool_status recover_was_lost(struct outbox *box, int64_t id, bool *lost,
+                                   struct spool_error *err);
+
 /* Reads damaged and, unless dry, puts it back. Nobody else may flush meanwhile
  * (lock.h); events may be put. SPOOL_NOT_FOUND when there is no such file,
  * SPOOL_MISUSE when it is the outbox itself, another spool's, or one that was

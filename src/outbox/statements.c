@@ -132,6 +132,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "UPDATE spool_store SET lost_to = ?1, gone = gone + ?2",
     [STATEMENT_LOST_UNSEEN] =
         "SELECT sum(hi - lo + 1) FROM spool_lost WHERE seen_at IS NULL",
+    [STATEMENT_LOST_AT] =
+        "SELECT count(*) FROM spool_lost WHERE lo <= ?1 AND hi >= ?1",
     [STATEMENT_LOST_SEEN] =
         "UPDATE spool_lost SET seen_at = ?1 WHERE seen_at IS NULL",
     [STATEMENT_MISSING_AT] =

@@ -47,6 +47,9 @@ damaged() {
     run ctl verify
     [ "$status" -eq 1 ]
     [[ "$output" == *3* ]]
+    run ctl why 3
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"event 3 is lost"* ]]
 }
 
 @test "recover says when nothing was set aside; exit 3" {
@@ -108,6 +111,12 @@ damaged() {
     run --separate-stderr ctl flush --timeout 20s
     [ "$status" -eq 5 ]
     [[ "$stderr" == *"run spoolctl recover"* ]]
+    run --separate-stderr ctl why 2
+    [ "$status" -eq 3 ]
+    [[ "$stderr" == *"event 2 is not to be found until spoolctl recover"* ]]
+    run --separate-stderr ctl order A-17
+    [ "$status" -eq 5 ]
+    [[ "$output" == *"order A-17 is not known"*"spoolctl recover"* ]]
     run --separate-stderr ctl verify
     [ "$status" -eq 1 ]
     [[ "$output" == *"up to event 6 has not been put back"* ]]

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "outbox/limits.h"
+#include "outbox/recover.h"
 
 static bool keep_event(void *arg, const struct event_record *e)
 {
@@ -39,12 +40,23 @@ static enum ending say_missing(struct ctl *ctl, int64_t id)
 {
     struct spool_error err;
     int64_t last;
-    bool shed = false;
+    bool shed = false, lost = false;
+    char file[ASIDE_PATH_SIZE];
     if (inspect_last_id(ctl->box, &last, &err) != SPOOL_OK ||
-        limits_was_shed(ctl->box, id, &shed, &err) != SPOOL_OK) {
+        limits_was_shed(ctl->box, id, &shed, &err) != SPOOL_OK ||
+        recover_was_lost(ctl->box, id, &lost, &err) != SPOOL_OK ||
+        recover_waiting(ctl->box, file, &err) != SPOOL_OK) {
         return ctl_failed(&err);
     }
-    if (shed) {
+    if (lost) {
+        ctl_warn("event %lld is lost, the file was damaged; spoolctl verify "
+                 "and spoolctl audit tell of it",
+                 (long long)id);
+    } else if (file[0] != '\0' && id <= last) {
+        ctl_warn("event %lld is not to be found until spoolctl recover has put "
+                 "back what the damaged file held",
+                 (long long)id);
+    } else if (shed) {
         ctl_warn("event %lld gave way when a limit of the spool was reached "
                  "and is no longer kept; spoolctl limits tells how many did",
                  (long long)id);
