@@ -51,9 +51,10 @@ struct spool_order {
  * Without any destination an order is PENDING, as long as it is in the log.
  *
  * SPOOL_NOT_FOUND: no purchase of that number was ever put, or it was so long
- * ago that it is no longer kept. SPOOL_MISUSE: there is no destination of that
- * name. On failure *out is untouched. Any thread; reads one short snapshot and
- * keeps no producer waiting. */
+ * ago that it is no longer kept, or it lies in a damaged file that spoolctl
+ * recover has not put back (spool_notices tells). SPOOL_MISUSE: there is no
+ * destination of that name. On failure *out is untouched. Any thread; reads one
+ * short snapshot and keeps no producer waiting. */
 SPOOL_EXPORT SPOOL_MUST_CHECK enum spool_status
 spool_order(struct spool *spool, const char *number, const char *destination,
             struct spool_order *out, struct spool_error *err);
