@@ -1,8 +1,10 @@
 #include "outbox/checkpoint.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #include "base/error.h"
+#include "outbox/shm.h"
 #include "outbox/wal.h"
 #include "outbox/writer.h"
 
@@ -107,11 +109,16 @@ static enum spool_status checkpoint_whole(struct writer *w,
         }
         (void)nanosleep(&moment, NULL);
     }
+    char who[48] = "another one";
+    long reader = shm_reader(w->db.path);
+    if (reader > 0) {
+        (void)snprintf(who, sizeof who, "process %ld", reader);
+    }
     return failed(err, SPOOL_BUSY,
                   "%s was left by a program that did not end well, and cannot "
-                  "be put in order while another one keeps reading it; end "
-                  "that one and try again",
-                  w->db.path);
+                  "be put in order while %s keeps reading it; end that one and "
+                  "try again",
+                  w->db.path, who);
 }
 
 /* Where what may not be on disk begins. On a disk on which a write may damage

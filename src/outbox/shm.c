@@ -1,9 +1,18 @@
 #include "outbox/shm.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
+
+/* Bytes of it that readers lock whose snapshot lies in the WAL:
+ * https://www.sqlite.org/walformat.html#locks */
+#define MARKS     124
+#define MARKS_END 128
 
 /* The first part holds 4062 frames, more than a WAL comes to (writer.c). */
 #define BYTES 32768
@@ -47,4 +56,34 @@ void shm_fill(sqlite3 *handle)
         /* Writes what is there, or somebody else has written. */
         (void)atomic_compare_exchange_strong(byte, &is, is);
     }
+}
+
+/* A line: "7: POSIX ADVISORY READ 4711 fe:00:1234 124 124". To ask the kernel
+ * by fcntl the file would have to be opened, and closing it would let go of
+ * this process's own locks on it. */
+long shm_reader(const char *path)
+{
+    char name[PATH_MAX + 8], line[256];
+    struct stat st;
+    long reader = 0;
+    (void)snprintf(name, sizeof name, "%s-shm", path);
+    FILE *locks = fopen("/proc/locks", "re");
+    if (locks == NULL || stat(name, &st) != 0) {
+        st.st_ino = 0;
+    }
+    while (locks != NULL && st.st_ino != 0 && reader == 0 &&
+           fgets(line, sizeof line, locks) != NULL) {
+        long pid = 0, from = 0;
+        unsigned long long inode = 0;
+        if (sscanf(line, "%*d: POSIX %*s READ %ld %*x:%*x:%llu %ld", &pid,
+                   &inode, &from) == 3 &&
+            inode == st.st_ino && from >= MARKS && from < MARKS_END &&
+            pid != (long)getpid()) {
+            reader = pid;
+        }
+    }
+    if (locks != NULL) {
+        (void)fclose(locks);
+    }
+    return reader;
 }

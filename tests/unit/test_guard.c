@@ -1,18 +1,21 @@
 #define _GNU_SOURCE /* memmem, truncate */
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "outbox/checkpoint.h"
 #include "outbox/mark.h"
+#include "outbox/shm.h"
 #include "outbox/store.h"
 #include "outbox/wal.h"
 #include "support/box.h"
@@ -326,6 +329,47 @@ static void a_torn_write_leaves_the_one_before(void **state)
     }
 }
 
+static enum spool_status tell_and_wait(struct db *db, void *arg,
+                                       struct spool_error *err)
+{
+    const int *tell = arg;
+    int64_t last;
+    enum spool_status status =
+        db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
+    if (status == SPOOL_OK && write(*tell, "r", 1) == 1) {
+        (void)pause();
+    }
+    return status;
+}
+
+static void who_keeps_reading_is_named(void **state)
+{
+    struct fixture *f = *state;
+    int told[2], status;
+    char c;
+    fixture_put(f, 3);
+    outbox_close(f->box);
+    f->box = NULL;
+    assert_int_equal(pipe(told), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct outbox_options options = {.path = f->path};
+        struct outbox *box;
+        if (outbox_open(&options, &box, NULL) == SPOOL_OK) {
+            (void)outbox_read(box, tell_and_wait, &told[1], NULL);
+        }
+        _exit(0);
+    }
+    assert_int_equal(read(told[0], &c, 1), 1);
+    assert_int_equal(shm_reader(f->path), child);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(shm_reader(f->path), 0);
+    assert_int_equal(close(told[0]) + close(told[1]), 0);
+    fixture_reopen(f);
+}
+
 static void an_empty_file_beside_a_mark_is_not_begun_anew(void **state)
 {
     struct fixture *f = *state;
@@ -409,6 +453,7 @@ int main(void)
         TEST(the_mark_keeps_the_greatest_of_its_writers),
         TEST(a_sync_that_failed_is_known_until_it_is_mended),
         TEST(a_torn_write_leaves_the_one_before),
+        TEST(who_keeps_reading_is_named),
         TEST(an_empty_file_beside_a_mark_is_not_begun_anew),
         TEST(a_put_that_failed_is_not_said_to_be_accepted),
     };
