@@ -253,7 +253,7 @@ static enum spool_status fill_fresh(struct db *db, const char *path,
         (void)snprintf(
             sql, sizeof sql,
             "UPDATE spool_destination SET base = %lld, shed = 0, "
-            "shed_passed = 0;"
+            "shed_passed = 0, express_to = 0;"
             "INSERT INTO spool_lane (destination, lane, base, cursor) "
             "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n "
             "WHERE i < %d) SELECT id, i, %lld, %lld FROM spool_destination, n "

@@ -36,7 +36,7 @@ static void flatten(char *text, size_t len)
     }
 }
 
-static bool add_row(struct turn_job *j, struct batch *b, const struct row *row)
+bool body_add(struct turn_job *j, struct batch *b, const struct row *row)
 {
     const struct framing *f = framing_of(j);
     if (b->n == b->room) {
@@ -72,7 +72,7 @@ enum spool_status body_close(struct turn_job *j, struct batch *b,
                : failed(err, SPOOL_NO_MEMORY, "out of memory for a batch");
 }
 
-static size_t event_limit(const struct turn_job *j)
+size_t body_limit(const struct turn_job *j)
 {
     size_t limit = (size_t)j->turn->destination.batch_events;
     size_t now = (size_t)j->take->most_events;
@@ -88,7 +88,8 @@ struct reading {
     struct batch *b;
     struct found *f;
     bool limited;
-    bool stale; /* ended before a row, since f->next_held lies before it */
+    bool stale; /* ended before a row, of which more is to be known first:
+                   f->next_held, or a run of the express lane, ends there */
     bool no_memory;
 };
 
@@ -104,9 +105,9 @@ static bool take_row(struct reading *r, const struct row *row)
     if (r->b->n == 0) {
         r->f->oldest = row->at;
     }
-    r->no_memory = !add_row(r->j, r->b, row);
+    r->no_memory = !body_add(r->j, r->b, row);
     r->f->hi = r->no_memory ? r->f->hi : row->id;
-    r->f->full = r->limited && r->b->n >= event_limit(j);
+    r->f->full = r->limited && r->b->n >= body_limit(j);
     return r->no_memory || r->f->full;
 }
 
@@ -121,7 +122,12 @@ static bool look_at_row(void *arg, const struct row *row)
         r->stale = true;
         return true;
     }
-    if (!membership_has_part(&r->j->members, row->part)) {
+    if (!membership_knows(&r->j->members, row->id)) {
+        f->hi = r->j->members.run_hi;
+        r->stale = true;
+        return true;
+    }
+    if (!membership_has(&r->j->members, row->id, row->part)) {
         f->foreign++;
         f->full = r->limited && f->foreign >= FOREIGN_MAX;
     } else if (!row_is_whole(row)) {
@@ -153,6 +159,9 @@ enum spool_status body_read(struct db *db, struct turn_job *j, int64_t behind,
     do {
         r.stale = false;
         status = hold_next_event(db, f->hi + 1, &f->next_held, err);
+        if (status == SPOOL_OK) {
+            status = membership_look(db, &j->members, f->hi + 1, err);
+        }
         if (status == SPOOL_OK) {
             status = visit_events(db, f->hi + 1, hi, look_at_row, &r, err);
         }

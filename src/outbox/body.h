@@ -26,6 +26,12 @@ enum spool_status body_read(struct db *db, struct turn_job *j, int64_t behind,
                             int64_t hi, bool limited, struct batch *b,
                             struct found *f, struct spool_error *err);
 
+/* One event more. False without memory. */
+bool body_add(struct turn_job *j, struct batch *b, const struct row *row);
+
+/* Events in a batch at most, by now. */
+size_t body_limit(const struct turn_job *j);
+
 /* Adds what stands behind the last event. */
 enum spool_status body_close(struct turn_job *j, struct batch *b,
                              struct spool_error *err);

@@ -72,6 +72,8 @@ struct destination {
     int dead_in_row;
     int64_t shed; /* events that gave way before it came to them: who has read
                      ahead reads again when this has changed */
+    int64_t express_to; /* none behind this id went by an express lane */
+    int64_t rewound;    /* changes when settled events are to wait again */
 };
 
 /* All numbers as they are by default; base 0: from the beginning. */

@@ -86,6 +86,8 @@ void destination_read(sqlite3_stmt *s, struct destination *d)
     d->dead_in_row = sqlite3_column_int(s, 21);
     read_options(s, d);
     d->shed = sqlite3_column_int64(s, 32);
+    d->express_to = sqlite3_column_int64(s, 33);
+    d->rewound = sqlite3_column_int64(s, 34);
 }
 
 enum spool_status destination_row(struct db *db, sqlite3_stmt *s, bool *found,

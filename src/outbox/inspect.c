@@ -30,7 +30,8 @@ struct sums_job {
 };
 
 /* The oldest waiting event of a lane: of its first waiting tile, or else the
- * first one behind the cursor. */
+ * first one behind the cursor. Express lanes have tiles alone: their cursor is
+ * the end of the log. */
 static enum spool_status look_at_lane(struct db *db, struct sums_job *j,
                                       int lane, int64_t cursor,
                                       struct spool_error *err)
@@ -53,8 +54,7 @@ static enum spool_status look_at_lane(struct db *db, struct sums_job *j,
     if (status != SPOOL_OK) {
         return status;
     }
-    s = db_query(db, STATEMENT_OLDEST, "iii", behind, (int64_t)j->d->lanes,
-                 (int64_t)lane);
+    s = db_query(db, STATEMENT_OLDEST, "iii", behind, j->d->id, (int64_t)lane);
     status = db_row(db, s, &row, err);
     if (status == SPOOL_OK && row) {
         int64_t id = sqlite3_column_int64(s, 0);
@@ -83,6 +83,10 @@ static enum spool_status look_at_lanes(struct db *db, struct sums_job *j,
     }
     for (int i = 0; status == SPOOL_OK && i < n; i++) {
         status = look_at_lane(db, j, lanes[i], cursors[i], err);
+        if (status == SPOOL_OK) {
+            status =
+                look_at_lane(db, j, j->d->lanes + lanes[i], INT64_MAX, err);
+        }
     }
     return status;
 }
@@ -170,6 +174,12 @@ struct page {
     struct membership members;
 };
 
+/* One a lane and one an express lane. */
+static size_t lane_views(const struct destination *d)
+{
+    return d == NULL ? 1 : 2 * (size_t)d->lanes;
+}
+
 static bool wanted(const struct page *p, enum tile_state state)
 {
     return p->range->states == 0 || (p->range->states & (1U << state)) != 0;
@@ -207,6 +217,10 @@ static enum spool_status advance(struct db *db, struct page *p, int lane,
         int64_t from = found || v->t.hi > 0 ? v->t.hi + 1 : 0;
         status =
             read_tile_at(db, p, lane, STATEMENT_TILE_FROM, from, &found, err);
+        if (status == SPOOL_OK && !found && lane >= p->d->lanes) {
+            *v = (struct lane_view){.t = {.lo = INT64_MAX, .hi = INT64_MAX}};
+            break; /* an express lane ends with its last tile */
+        }
         if (status == SPOOL_OK && !found) {
             int64_t cursor;
             status = db_number(db, err, 0, &cursor, STATEMENT_LANE_CURSOR, "ii",
@@ -233,7 +247,8 @@ static enum spool_status skip(struct db *db, struct page *p,
 {
     int64_t next = INT64_MAX;
     enum spool_status status = SPOOL_OK;
-    for (int lane = 0; status == SPOOL_OK && lane < p->d->lanes; lane++) {
+    int lanes = p->d->lanes * (p->members.express_to > 0 ? 2 : 1);
+    for (int lane = 0; status == SPOOL_OK && lane < lanes; lane++) {
         status = advance(db, p, lane, p->at, err);
         int64_t lo = p->lanes[lane].t.lo;
         next = lo < next ? lo : next;
@@ -310,9 +325,13 @@ static enum spool_status look_at_event(struct db *db, struct page *p,
     if (p->d == NULL) {
         return keep_uncut(db, p, row, err);
     }
-    int lane = (int)(row->part % p->d->lanes);
+    int lane;
+    enum spool_status status =
+        membership_find_lane(db, &p->members, row->id, row->part, &lane, err);
+    if (status == SPOOL_OK) {
+        status = advance(db, p, lane, row->id, err);
+    }
     const struct lane_view *v = &p->lanes[lane];
-    enum spool_status status = advance(db, p, lane, row->id, err);
     if (status != SPOOL_OK || v->t.lo > row->id ||
         !membership_takes(&p->members, row->body, row->len)) {
         return status;
@@ -327,8 +346,11 @@ static enum spool_status read_page(struct db *db, void *arg,
     struct page *p = arg;
     enum spool_status status = SPOOL_OK;
     if (p->d != NULL) {
-        memset(p->lanes, 0, (size_t)p->d->lanes * sizeof *p->lanes);
-        status = skip(db, p, err);
+        memset(p->lanes, 0, lane_views(p->d) * sizeof *p->lanes);
+        status = membership_renew(db, &p->members, err);
+        if (status == SPOOL_OK) {
+            status = skip(db, p, err);
+        }
     }
     if (status != SPOOL_OK) {
         return status;
@@ -373,10 +395,9 @@ enum spool_status inspect_events(struct outbox *box,
                                  inspect_event *each, void *arg,
                                  struct spool_error *err)
 {
-    size_t lanes = d == NULL ? 1 : (size_t)d->lanes;
     struct page p = {.box = box, .d = d, .range = range, .at = range->lo};
     p.held = malloc(PAGE * sizeof *p.held);
-    p.lanes = calloc(lanes, sizeof *p.lanes);
+    p.lanes = calloc(lane_views(d), sizeof *p.lanes);
     enum spool_status status =
         p.held == NULL || p.lanes == NULL
             ? failed(err, SPOOL_NO_MEMORY, "out of memory for a listing")
@@ -418,10 +439,20 @@ static enum spool_status read_attempts(struct db *db, void *arg,
                                        struct spool_error *err)
 {
     const struct attempts_job *j = arg;
-    sqlite3_stmt *s = db_query(db, STATEMENT_ATTEMPTS_OF_EVENT, "iii", j->d->id,
-                               j->event->part % j->d->lanes, j->event->id);
+    struct membership m = {.lanes = j->d->lanes, .destination = j->d->id};
+    int lane;
     bool row;
-    enum spool_status status = db_row(db, s, &row, err);
+    enum spool_status status = membership_renew(db, &m, err);
+    if (status == SPOOL_OK) {
+        status = membership_find_lane(db, &m, j->event->id, j->event->part,
+                                      &lane, err);
+    }
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    sqlite3_stmt *s = db_query(db, STATEMENT_ATTEMPTS_OF_EVENT, "iii", j->d->id,
+                               (int64_t)lane, j->event->id);
+    status = db_row(db, s, &row, err);
     while (status == SPOOL_OK && row) {
         struct attempt_record a = {
             .at = sqlite3_column_int64(s, 0),

@@ -94,9 +94,12 @@ static enum spool_status is_of_lane(struct db *db, const struct operate_job *j,
     if (status == SPOOL_OK && *out) {
         struct row row;
         row_read(s, &row);
-        *out = membership_has_part(&j->members, row.part) &&
-               membership_takes(&j->members, row.body, row.len);
+        bool taken = membership_takes(&j->members, row.body, row.len);
+        int64_t part = row.part;
+        int lane;
         (void)sqlite3_reset(s);
+        status = membership_find_lane(db, &j->members, id, part, &lane, err);
+        *out = taken && lane == j->members.lane;
     }
     return status;
 }
@@ -248,10 +251,11 @@ static enum spool_status find_lane(struct db *db, struct operate_job *j,
         struct row row;
         row_read(s, &row);
         j->part = row.part;
-        j->members.lane = (int)(row.part % j->d->lanes);
         *has =
             id > j->d->base && membership_takes(&j->members, row.body, row.len);
         (void)sqlite3_reset(s);
+        status = membership_find_lane(db, &j->members, id, j->part,
+                                      &j->members.lane, err);
     }
     return status;
 }
@@ -260,8 +264,8 @@ static enum spool_status find_lane(struct db *db, struct operate_job *j,
  * at once they are one tile, not one each. With lanes they are not all ours. */
 static int64_t end_of_row(const struct operate_job *j, size_t i)
 {
-    while (j->d->lanes == 1 && i + 1 < j->n && j->ids[i + 1] == j->ids[i] + 1 &&
-           j->ids[i + 1] <= j->last_id) {
+    while (membership_has_all(&j->members, j->ids[i]) && i + 1 < j->n &&
+           j->ids[i + 1] == j->ids[i] + 1 && j->ids[i + 1] <= j->last_id) {
         i++;
     }
     return j->ids[i];
@@ -338,8 +342,9 @@ static enum spool_status find_lanes(struct db *db, struct operate_job *j,
     return status;
 }
 
-/* A lane after the other: neighbours in a lane are changed together and make
- * one batch, whatever lies between them in the log. */
+/* A lane after the other, express lanes among them: neighbours in a lane are
+ * changed together and make one batch, whatever lies between them in the log.
+ */
 static enum spool_status operate_by_lane(struct db *db, struct operate_job *j,
                                          struct spool_error *err)
 {
@@ -350,7 +355,7 @@ static enum spool_status operate_by_lane(struct db *db, struct operate_job *j,
         ids == NULL || lanes == NULL
             ? failed(err, SPOOL_NO_MEMORY, "out of memory")
             : find_lanes(db, &part, lanes, err);
-    for (int lane = 0; status == SPOOL_OK && lane < j->d->lanes; lane++) {
+    for (int lane = 0; status == SPOOL_OK && lane < 2 * j->d->lanes; lane++) {
         part.ids = ids;
         part.n = 0;
         for (size_t i = 0; i < j->n; i++) {
@@ -373,11 +378,18 @@ static enum spool_status run_unaudited(struct db *db, struct operate_job *j,
     enum spool_status status =
         membership_open(&j->members, j->box, j->d, 0, err);
     if (status == SPOOL_OK) {
+        status = membership_renew(db, &j->members, err);
+    }
+    if (status == SPOOL_OK) {
         status = db_number(db, err, 0, &j->last_id, STATEMENT_LAST_ID, "");
     }
     if (status == SPOOL_OK) {
-        status = j->d->lanes == 1 ? operate_in_order(db, j, err)
-                                  : operate_by_lane(db, j, err);
+        status = membership_has_all(&j->members, 1)
+                     ? operate_in_order(db, j, err)
+                     : operate_by_lane(db, j, err);
+    }
+    if (status == SPOOL_OK && j->out->changed > 0) {
+        status = db_run(db, err, STATEMENT_DESTINATION_REWIND, "i", j->d->id);
     }
     membership_close(&j->members);
     return status;

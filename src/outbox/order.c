@@ -160,8 +160,7 @@ static enum spool_status read_uncut(struct db *db, int64_t id,
     return status;
 }
 
-static enum spool_status read_tile(struct db *db, const struct destination *d,
-                                   const struct membership *m,
+static enum spool_status read_tile(struct db *db, const struct membership *m,
                                    const struct row *row, struct order_place *p,
                                    struct spool_error *err)
 {
@@ -170,10 +169,16 @@ static enum spool_status read_tile(struct db *db, const struct destination *d,
         return SPOOL_OK;
     }
     struct tile t;
-    bool found;
-    sqlite3_stmt *s = db_query(db, STATEMENT_TILE_AT, "iii", d->id,
-                               row->part % d->lanes, row->id);
-    enum spool_status status = db_row(db, s, &found, err);
+    bool found = false;
+    int lane;
+    enum spool_status status =
+        membership_find_lane(db, m, row->id, row->part, &lane, err);
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    sqlite3_stmt *s = db_query(db, STATEMENT_TILE_AT, "iii", m->destination,
+                               (int64_t)lane, row->id);
+    status = db_row(db, s, &found, err);
     if (status != SPOOL_OK || !found) {
         return status == SPOOL_OK ? read_uncut(db, row->id, p, err) : status;
     }
@@ -201,8 +206,8 @@ static enum spool_status read_dropped(struct db *db,
 {
     enum spool_status status = SPOOL_OK;
     p->kind = delivered_at > 0 ? ORDER_DROPPED : ORDER_GONE;
-    for (int lane = 0; status == SPOOL_OK && d != NULL && lane < d->lanes;
-         lane++) {
+    int lanes = d == NULL ? 0 : 2 * d->lanes; /* express lanes as well */
+    for (int lane = 0; status == SPOOL_OK && lane < lanes; lane++) {
         struct tile t;
         bool found;
         sqlite3_stmt *s =
@@ -236,7 +241,7 @@ read_place(struct db *db, const struct order_book *book, size_t i,
         return read_dropped(db, d, r->id, delivered_at, p, err);
     }
     return d == NULL ? read_uncut(db, r->id, p, err)
-                     : read_tile(db, d, &book->members[i], row, p, err);
+                     : read_tile(db, &book->members[i], row, p, err);
 }
 
 static enum spool_status
@@ -287,6 +292,9 @@ static enum spool_status check_destinations(struct db *db,
         struct destination d;
         bool found;
         status = destination_get(db, book->d[i].id, &found, &d, err);
+        if (status == SPOOL_OK && found) { /* all that changes of it */
+            book->members[i].express_to = d.express_to;
+        }
         if (status == SPOOL_OK && !found) {
             status = failed(err, SPOOL_NOT_FOUND,
                             "destination %s was removed while orders were "

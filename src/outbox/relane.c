@@ -1,7 +1,8 @@
 /* The old tiles are put aside (their lanes become negative), the log is read
  * once to count and once to cut, and each event goes into the tile that its new
- * lane is building. What lay behind an old lane's cursor, but before the
- * furthest one, becomes pending tiles: never sent, so of any size. */
+ * lane is building; the new lanes' express lanes are empty. What lay behind an
+ * old lane's cursor, but before the furthest one, becomes pending tiles: never
+ * sent, so of any size. */
 #include "outbox/relane.h"
 
 #include <stdlib.h>
@@ -189,9 +190,13 @@ static enum spool_status look_at_row(struct db *db, struct relane_job *j,
                                      struct spool_error *err)
 {
     struct old_tile *o;
+    int old;
     bool taken = membership_takes(&j->members, row->body, row->len);
     enum spool_status status =
-        find_old(db, j, row->id, (int)(row->part % j->d->lanes), &o, err);
+        membership_find_lane(db, &j->members, row->id, row->part, &old, err);
+    if (status == SPOOL_OK) {
+        status = find_old(db, j, row->id, old, &o, err);
+    }
     if (status != SPOOL_OK) {
         return status;
     }
@@ -274,7 +279,7 @@ static enum spool_status build(struct db *db, struct relane_job *j,
         j->runs[lane] = (struct run){.t = {.lane = lane, .hi = j->d->base}};
     }
     j->builds = true;
-    memset(j->old, 0, (size_t)j->d->lanes * sizeof *j->old);
+    memset(j->old, 0, 2 * (size_t)j->d->lanes * sizeof *j->old);
     enum spool_status status = walk(db, j, err);
     for (int lane = 0; status == SPOOL_OK && lane < j->lanes; lane++) {
         status = end_run(db, j, &j->runs[lane], j->end + 1, err);
@@ -293,6 +298,9 @@ static enum spool_status put_aside(struct db *db, struct relane_job *j,
 {
     enum spool_status status = db_number(
         db, err, j->d->base, &j->end, STATEMENT_LANE_FURTHEST, "i", j->d->id);
+    if (j->end < j->d->express_to) {
+        j->end = j->d->express_to;
+    }
     if (status == SPOOL_OK) {
         status =
             db_number(db, err, 0, &j->dropped_to, STATEMENT_DROPPED_TO, "");
@@ -329,6 +337,9 @@ static enum spool_status make_lanes(struct db *db, const struct relane_job *j,
     if (status == SPOOL_OK) {
         status = db_run(db, err, STATEMENT_DESTINATION_DELETE_LANES, "i", id);
     }
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_DESTINATION_DELETE_EXPRESS, "i", id);
+    }
     for (int64_t lane = 0; status == SPOOL_OK && lane < j->lanes; lane++) {
         status =
             db_run(db, err, STATEMENT_LANE_INSERT, "iii", id, lane, j->d->base);
@@ -348,7 +359,7 @@ enum spool_status relane(struct db *db, struct outbox *box,
 {
     struct relane_job j = {
         .box = box, .d = d, .lanes = lanes, .now = outbox_now(box)};
-    j.old = calloc((size_t)d->lanes, sizeof *j.old);
+    j.old = calloc(2 * (size_t)d->lanes, sizeof *j.old); /* express lanes */
     j.runs = calloc((size_t)lanes, sizeof *j.runs);
     enum spool_status status =
         j.old == NULL || j.runs == NULL

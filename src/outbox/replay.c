@@ -204,9 +204,17 @@ static enum spool_status still_waits(struct db *db, const struct destination *d,
     if (status != SPOOL_OK || !found) {
         return status;
     }
-    int64_t lane = sqlite3_column_int64(s, 2) % d->lanes;
+    int64_t part = sqlite3_column_int64(s, 2);
     (void)sqlite3_reset(s);
-    s = db_query(db, STATEMENT_TILE_AT, "iii", d->id, lane, job->cursor);
+    const struct membership m = {
+        .lanes = d->lanes, .destination = d->id, .express_to = d->express_to};
+    int lane;
+    status = membership_find_lane(db, &m, job->cursor, part, &lane, err);
+    if (status != SPOOL_OK) {
+        return status;
+    }
+    s = db_query(db, STATEMENT_TILE_AT, "iii", d->id, (int64_t)lane,
+                 job->cursor);
     status = db_row(db, s, &found, err);
     if (status == SPOOL_OK && found) {
         struct tile t;
@@ -286,9 +294,8 @@ static enum spool_status live_wait(struct db *db, const struct destination *d,
     enum spool_status status = SPOOL_OK;
     for (int lane = 0;
          status == SPOOL_OK && n < d->batch_events && lane < d->lanes; lane++) {
-        status = db_number(db, err, 0, &some, STATEMENT_LANE_LIVE, "iiii",
-                           d->id, (int64_t)lane, (int64_t)d->lanes,
-                           (int64_t)d->batch_events - n);
+        status = db_number(db, err, 0, &some, STATEMENT_LANE_LIVE, "iii", d->id,
+                           (int64_t)lane, (int64_t)d->batch_events - n);
         n += some;
     }
     *wait = n >= d->batch_events;

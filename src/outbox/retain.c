@@ -28,6 +28,16 @@ struct retain_job {
     bool more;
 };
 
+/* Which lane an event went by is forgotten with it. */
+static enum spool_status forget_express(struct db *db, struct spool_error *err)
+{
+    enum spool_status status;
+    do {
+        status = db_run(db, err, STATEMENT_RETAIN_EXPRESS, "");
+    } while (status == SPOOL_OK && sqlite3_changes(db->handle) > 0);
+    return status;
+}
+
 /* Drops what may go of the next events, and remembers where it stands: the ones
  * that stay are passed over until the next round. */
 static enum spool_status drop_events(struct db *db, struct retain_job *j,
@@ -59,6 +69,9 @@ static enum spool_status drop_events(struct db *db, struct retain_job *j,
         status = db_run(db, err, STATEMENT_RETAIN_NOTE, "ii", hi, gone);
         if (status == SPOOL_OK) {
             status = db_run(db, err, STATEMENT_RETAIN_HOLDS, "ii", lo, hi);
+        }
+        if (status == SPOOL_OK) {
+            status = forget_express(db, err);
         }
     }
     box->retained_to = hi;

@@ -13,10 +13,11 @@ struct lane {
     struct membership members;
     int64_t cursor; /* cut up to here, as far as it is known; 0: unknown */
     int64_t to;
+    bool believed; /* its tiles say what became of their events */
 };
 
 static enum spool_status put_tile(struct db *db, struct retile *r,
-                                  const struct lane *l, struct tile *t,
+                                  struct lane *l, struct tile *t,
                                   struct spool_error *err)
 {
     int64_t events = t->events, passed = t->passed;
@@ -50,7 +51,7 @@ static enum spool_status held_state(struct db *db, int64_t event,
 /* lo..hi is pending again, in tiles of a batch's size; held events are tiles
  * of their own. */
 static enum spool_status put_gap(struct db *db, struct retile *r,
-                                 const struct lane *l, int64_t lo, int64_t hi,
+                                 struct lane *l, int64_t lo, int64_t hi,
                                  struct spool_error *err)
 {
     enum spool_status status = SPOOL_OK;
@@ -90,6 +91,98 @@ static int by_lo(const void *a, const void *b)
     return x->lo < y->lo ? -1 : x->lo > y->lo;
 }
 
+/* The tiles of the lane's express lane that follow one another. */
+static enum spool_status put_express_tiles(struct db *db, struct retile *r,
+                                           struct lane *l, bool *whole,
+                                           struct spool_error *err)
+{
+    struct tile *tiles;
+    size_t n;
+    int64_t next = 1;
+    enum spool_status status = SPOOL_OK;
+    *whole = salvage_tiles(r->damaged, l->d->id, l->members.lane, &tiles, &n);
+    if (n > 0) {
+        qsort(tiles, n, sizeof *tiles, by_lo);
+    }
+    for (size_t i = 0; status == SPOOL_OK && i < n; i++) {
+        if (tiles[i].lo >= next && tiles[i].hi <= l->to) {
+            next = tiles[i].hi + 1;
+            status = put_tile(db, r, l, &tiles[i], err);
+        }
+    }
+    free(tiles);
+    return status;
+}
+
+/* Whether every run lies in tiles. */
+static enum spool_status runs_are_tiled(struct db *db, const struct retile *r,
+                                        const struct destination *d, bool *are,
+                                        struct spool_error *err)
+{
+    bool more;
+    *are = true;
+    sqlite3_stmt *s = db_query(db, STATEMENT_EXPRESS_RUNS, "i", d->id);
+    enum spool_status status = db_row(db, s, &more, err);
+    while (status == SPOOL_OK && more && *are) {
+        int64_t lane = sqlite3_column_int64(s, 0);
+        int64_t lo = sqlite3_column_int64(s, 1);
+        int64_t hi = sqlite3_column_int64(s, 2);
+        for (bool found = true; status == SPOOL_OK && *are && found &&
+                                hi <= r->report->to && lo <= hi;) {
+            struct tile t = {.hi = 0};
+            sqlite3_stmt *at = db_query(db, STATEMENT_TILE_AT, "iii", d->id,
+                                        d->lanes + lane, lo);
+            status = db_row(db, at, &found, err);
+            if (status == SPOOL_OK && found) {
+                tile_read(at, &t);
+                (void)sqlite3_reset(at);
+            }
+            *are = t.hi >= lo;
+            lo = t.hi + 1;
+        }
+        if (status == SPOOL_OK) {
+            status = db_row(db, s, &more, err);
+        }
+    }
+    (void)sqlite3_reset(s);
+    return status;
+}
+
+/* What went by express lanes, if all of that can be read; else nobody knows
+ * which of the events between a lane's own are settled with its tiles. */
+static enum spool_status put_express(struct db *db, struct retile *r,
+                                     const struct destination *d,
+                                     bool *believed, struct spool_error *err)
+{
+    *believed = salvage_express(db, r->damaged, d->id, r->report->to);
+    enum spool_status status =
+        db_run(db, err, STATEMENT_EXPRESS_BACK, "i", d->id);
+    for (int i = 0; status == SPOOL_OK && *believed && i < d->lanes; i++) {
+        struct lane l = {.d = d, .to = r->report->to};
+        status = membership_open(&l.members, r->box, d, d->lanes + i, err);
+        if (status == SPOOL_OK) {
+            status = membership_renew(db, &l.members, err);
+        }
+        if (status == SPOOL_OK) {
+            status = put_express_tiles(db, r, &l, believed, err);
+        }
+        membership_close(&l.members);
+    }
+    if (status == SPOOL_OK && *believed) {
+        status = runs_are_tiled(db, r, d, believed, err);
+    }
+    if (status == SPOOL_OK && !*believed) {
+        r->report->state_whole = false;
+        status = db_run(db, err, STATEMENT_EXPRESS_DISBELIEVE, "ii", d->id,
+                        r->report->to);
+        if (status == SPOOL_OK) {
+            status = db_run(db, err, STATEMENT_EXPRESS_TILES_DISBELIEVE, "ii",
+                            d->id, r->report->to);
+        }
+    }
+    return status;
+}
+
 static enum spool_status tile_lane(struct db *db, struct retile *r,
                                    struct lane *l, int64_t base,
                                    struct spool_error *err)
@@ -105,6 +198,7 @@ static enum spool_status tile_lane(struct db *db, struct retile *r,
     if (n > 0) {
         qsort(tiles, n, sizeof *tiles, by_lo);
     }
+    n = l->believed ? n : 0;
     for (size_t i = 0; status == SPOOL_OK && i < n; i++) {
         struct tile *t = &tiles[i];
         if (t->lo < next || t->hi > l->to) {
@@ -140,9 +234,10 @@ static enum spool_status put_destination(struct db *db, struct retile *r,
     if (base < 0 || base >= d->base || d->base != r->report->to) {
         return SPOOL_OK;
     }
-    enum spool_status status = SPOOL_OK;
+    bool believed;
+    enum spool_status status = put_express(db, r, d, &believed, err);
     for (int i = 0; status == SPOOL_OK && i < d->lanes; i++) {
-        struct lane l = {.d = d, .to = r->report->to};
+        struct lane l = {.d = d, .to = r->report->to, .believed = believed};
         char what[96];
         (void)snprintf(what, sizeof what,
                        "cursor FROM spool_lane WHERE lane = %d AND destination",
@@ -153,6 +248,9 @@ static enum spool_status put_destination(struct db *db, struct retile *r,
                        i);
         int64_t from = ask_damaged(r, what, d->id, base);
         status = membership_open(&l.members, r->box, d, i, err);
+        if (status == SPOOL_OK) {
+            status = membership_renew(db, &l.members, err);
+        }
         if (status == SPOOL_OK) {
             status = tile_lane(db, r, &l, from, err);
         }

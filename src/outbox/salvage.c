@@ -210,6 +210,26 @@ int64_t salvage_again(struct db *db, const char *path)
     return again;
 }
 
+bool salvage_express(struct db *db, const char *path, int64_t destination,
+                     int64_t to)
+{
+    char sql[160];
+    sqlite3 *handle = open_damaged(path);
+    sqlite3_stmt *s = NULL;
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT * FROM spool_express WHERE destination = %lld "
+                   "AND hi <= %lld",
+                   (long long)destination, (long long)to);
+    int rc = handle != NULL ? sqlite3_prepare_v2(handle, sql, -1, &s, NULL)
+                            : SQLITE_CANTOPEN;
+    bool whole =
+        rc == SQLITE_ERROR || /* there is no such table */
+        (rc == SQLITE_OK && salvage_rows_of(db->handle, "spool_express", s));
+    (void)sqlite3_finalize(s);
+    (void)sqlite3_close(handle);
+    return whole;
+}
+
 static bool add_tile(struct tile **out, size_t *n, size_t *room,
                      const struct tile *t)
 {

@@ -27,6 +27,11 @@ int64_t salvage_number(const char *path, const char *sql, int64_t missing);
  * checksum of its own is not noticed here. */
 bool salvage_table(struct db *db, const char *path, const char *table);
 
+/* The runs of a destination's express lanes up to an id, likewise. True as well
+ * where the file is older than express lanes. */
+bool salvage_express(struct db *db, const char *path, int64_t destination,
+                     int64_t to);
+
 /* Dedupe keys and order numbers that db knows already, as those of other events
  * than the damaged file does; as far as both can be read. */
 int64_t salvage_again(struct db *db, const char *path);

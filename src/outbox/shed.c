@@ -18,7 +18,6 @@
 /* The log itself, or a destination. */
 struct reader {
     int64_t id, base;
-    int lanes;
     struct membership members;
     int64_t lo, hi; /* shed ids in a row that are not written yet; hi 0: none */
     int64_t shed, passed;
@@ -51,7 +50,7 @@ static enum spool_status add_reader(struct shed_job *j,
     }
     j->readers = more;
     struct reader *r = &more[j->readers_n];
-    *r = (struct reader){.id = d->id, .base = d->base, .lanes = d->lanes};
+    *r = (struct reader){.id = d->id, .base = d->base};
     enum spool_status status = membership_open(&r->members, j->box, d, 0, err);
     j->readers_n += status == SPOOL_OK ? 1 : 0;
     return status;
@@ -96,20 +95,27 @@ static enum spool_status meet(struct db *db, const struct reader *r,
                               const struct row *row, enum met *met,
                               struct spool_error *err)
 {
-    int64_t cursor = 0, lane = row->part % r->lanes;
+    int64_t cursor = 0;
+    int lane;
     bool found;
     *met = r->id == 0 ? MET_NOT_YET : MET_SETTLED;
     if (r->id == 0 || row->id <= r->base) {
         return SPOOL_OK;
     }
-    enum spool_status status = db_number(
-        db, err, 0, &cursor, STATEMENT_LANE_CURSOR, "ii", r->id, lane);
-    if (status != SPOOL_OK || row->id > cursor) {
-        *met = MET_NOT_YET;
+    enum spool_status status =
+        membership_find_lane(db, &r->members, row->id, row->part, &lane, err);
+    if (status == SPOOL_OK && lane < r->members.lanes) {
+        status = db_number(db, err, 0, &cursor, STATEMENT_LANE_CURSOR, "ii",
+                           r->id, (int64_t)lane);
+        if (row->id > cursor) {
+            *met = MET_NOT_YET;
+        }
+    }
+    if (status != SPOOL_OK || *met == MET_NOT_YET) {
         return status;
     }
     sqlite3_stmt *s =
-        db_query(db, STATEMENT_TILE_AT, "iii", r->id, lane, row->id);
+        db_query(db, STATEMENT_TILE_AT, "iii", r->id, (int64_t)lane, row->id);
     status = db_row(db, s, &found, err);
     *met = MET_OPEN;
     if (status == SPOOL_OK && found) {

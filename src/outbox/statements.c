@@ -12,16 +12,26 @@
     "backoff_cap_ms, hold_after, base, state, hold_kind, reason, since, "      \
     "probes, next_probe_at, dead_in_row, body, success, headers, "             \
     "header_file, ca_file, client_cert, client_key, proxy, rate, spread_ms, "  \
-    "shed + shed_passed"
+    "shed + shed_passed, express_to, rewound"
 
 #define WAITING "('pending', 'sending', 'retrying', 'uncertain')"
 
+/* The lane of event e at destination d, as membership_find_lane says it: the
+ * one of its session, or that one's express lane. */
+#define LANE_OF(e, d)                                                          \
+    "(" e ".part % " d ".lanes + " d ".lanes * (" e ".id <= " d ".express_to " \
+    "AND EXISTS (SELECT 1 FROM spool_express AS x "                            \
+    "WHERE x.destination = " d ".id AND x.lane = " e ".part % " d ".lanes "    \
+    "AND x.hi >= " e ".id AND x.lo = (SELECT max(y.lo) "                       \
+    "FROM spool_express AS y WHERE y.destination = " d ".id "                  \
+    "AND y.lane = " e ".part % " d ".lanes AND y.lo <= " e ".id))))"
+
 /* The tile that event e lies in at destination d. */
 #define TILE_OF(b, e, d)                                                       \
-    b ".destination = " d ".id AND " b ".lane = " e ".part % " d ".lanes "     \
-      "AND " b ".hi >= " e ".id AND " b ".lo = (SELECT max(t.lo) "             \
-      "FROM spool_batch AS t WHERE t.destination = " d ".id "                  \
-      "AND t.lane = " e ".part % " d ".lanes AND t.lo <= " e ".id)"
+    b ".destination = " d ".id AND " b ".lane = " LANE_OF(                     \
+        e, d) " AND " b ".hi >= " e ".id AND " b ".lo = (SELECT max(t.lo) "    \
+              "FROM spool_batch AS t WHERE t.destination = " d ".id "          \
+              "AND t.lane = " LANE_OF(e, d) " AND t.lo <= " e ".id)"
 
 /* Event e is behind every destination, and has been since ?3. */
 #define SETTLED(e)                                                             \
@@ -156,8 +166,10 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_EVENTS_VISIT] =
         "SELECT 1 FROM spool_event WHERE id BETWEEN ?1 AND ?2 "
         "AND spool_visit(id, at, part, crc, body) ORDER BY id",
-    [STATEMENT_EVENTS_COUNT] = "SELECT count(*) FROM spool_event "
-                               "WHERE id BETWEEN ?1 AND ?2 AND part % ?3 = ?4",
+    [STATEMENT_EVENTS_COUNT] =
+        "SELECT count(*) FROM spool_destination AS d "
+        "CROSS JOIN spool_event AS e WHERE d.id = ?3 "
+        "AND e.id BETWEEN ?1 AND ?2 AND " LANE_OF("e", "d") " = ?4",
 
     [STATEMENT_KEY_GET] = "SELECT event, digest FROM spool_key WHERE key = ?1",
     [STATEMENT_KEY_INSERT] = "INSERT INTO spool_key (key, event, digest, at) "
@@ -186,6 +198,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "SELECT event FROM spool_hold WHERE event >= ?1 ORDER BY event LIMIT 1",
     [STATEMENT_HOLD_GET] =
         "SELECT until IS NULL, reason FROM spool_hold WHERE event = ?1",
+    [STATEMENT_HOLD_PARTS] =
+        "SELECT part FROM spool_hold WHERE until IS NOT NULL",
     [STATEMENT_HOLD_QUARANTINED] =
         "SELECT 1 FROM spool_hold WHERE until IS NULL AND event > ?1 LIMIT 1",
     [STATEMENT_HOLD_FIRST_UNTIL] = "SELECT min(until) FROM spool_hold",
@@ -230,6 +244,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "DELETE FROM spool_destination WHERE id = ?1",
     [STATEMENT_DESTINATION_DELETE_LANES] =
         "DELETE FROM spool_lane WHERE destination = ?1",
+    [STATEMENT_DESTINATION_DELETE_EXPRESS] =
+        "DELETE FROM spool_express WHERE destination = ?1",
     [STATEMENT_DESTINATION_DELETE_BATCHES] =
         "DELETE FROM spool_batch WHERE destination = ?1",
     [STATEMENT_DESTINATION_DELETE_ATTEMPTS] =
@@ -279,9 +295,10 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_DESTINATION_DELETE_REPLAYS] =
         "DELETE FROM spool_replay WHERE destination = ?1",
     [STATEMENT_LANE_LIVE] =
-        "SELECT count(*) FROM (SELECT 1 FROM spool_event WHERE id > "
+        "SELECT count(*) FROM (SELECT 1 FROM spool_destination AS d "
+        "CROSS JOIN spool_event AS e WHERE d.id = ?1 AND e.id > "
         "(SELECT cursor FROM spool_lane WHERE destination = ?1 AND lane = ?2) "
-        "AND part % ?3 = ?2 LIMIT ?4)",
+        "AND ?2 = " LANE_OF("e", "d") " LIMIT ?3)",
     [STATEMENT_LANE_FURTHEST] =
         "SELECT max(cursor) FROM spool_lane WHERE destination = ?1",
     [STATEMENT_SUM_DELIVERED] =
@@ -299,7 +316,40 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_ATTEMPTS_ASIDE] = "UPDATE spool_attempt SET lane = lane - ?2 "
                                  "WHERE destination = ?1 AND lane >= 0",
     [STATEMENT_DESTINATION_LANES] =
-        "UPDATE spool_destination SET lanes = ?2 WHERE id = ?1",
+        "UPDATE spool_destination SET lanes = ?2, express_to = 0, "
+        "rewound = rewound + 1 WHERE id = ?1",
+    [STATEMENT_DESTINATION_REWIND] =
+        "UPDATE spool_destination SET rewound = rewound + 1 WHERE id = ?1",
+    [STATEMENT_DESTINATION_EXPRESS] =
+        "UPDATE spool_destination SET express_to = max(express_to, ?2) "
+        "WHERE id = ?1",
+    [STATEMENT_EXPRESS_TO] =
+        "SELECT express_to FROM spool_destination WHERE id = ?1",
+    [STATEMENT_EXPRESS_INSERT] =
+        "INSERT INTO spool_express (destination, lane, lo, hi) "
+        "VALUES (?1, ?2, ?3, ?4)",
+    /* After recovery: what it knows of express lanes, or that it does not. */
+    [STATEMENT_EXPRESS_BACK] =
+        "UPDATE spool_destination SET express_to = max(express_to, coalesce("
+        "(SELECT max(hi) FROM spool_express WHERE destination = ?1), 0)) "
+        "WHERE id = ?1",
+    [STATEMENT_EXPRESS_DISBELIEVE] =
+        "DELETE FROM spool_express WHERE destination = ?1 AND hi <= ?2",
+    [STATEMENT_EXPRESS_TILES_DISBELIEVE] =
+        "DELETE FROM spool_batch WHERE destination = ?1 AND hi <= ?2 "
+        "AND lane >= (SELECT lanes FROM spool_destination WHERE id = ?1)",
+    /* The run that an id lies in, or the next one. */
+    [STATEMENT_EXPRESS_RUN] =
+        "SELECT lo, hi FROM spool_express WHERE destination = ?1 "
+        "AND lane = ?2 AND hi >= ?3 AND lo >= coalesce((SELECT max(lo) "
+        "FROM spool_express WHERE destination = ?1 AND lane = ?2 "
+        "AND lo <= ?3), 0) ORDER BY lo LIMIT 1",
+    [STATEMENT_EXPRESS_LAST] =
+        "SELECT hi FROM spool_express WHERE destination = ?1 AND lane = ?2 "
+        "ORDER BY lo DESC LIMIT 1",
+    [STATEMENT_EXPRESS_RUNS] =
+        "SELECT lane, lo, hi FROM spool_express WHERE destination = ?1 "
+        "ORDER BY lane, lo",
     [STATEMENT_LANES] =
         "SELECT lane, base, cursor FROM spool_lane WHERE destination = ?1 "
         "ORDER BY lane",
@@ -340,6 +390,11 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_TILE_FROM] = "SELECT " TILE ", code, reason FROM spool_batch "
                             "WHERE destination = ?1 AND lane = ?2 AND lo >= ?3 "
                             "ORDER BY lo LIMIT 1",
+    /* The first behind an id that is not settled. */
+    [STATEMENT_TILE_OPEN_BEHIND] =
+        "SELECT " TILE " FROM spool_batch "
+        "WHERE destination = ?1 AND lane = ?2 AND lo > ?3 "
+        "AND state IN " WAITING " ORDER BY lo LIMIT 1",
     [STATEMENT_TILES_SENDING] =
         "SELECT " TILE " FROM spool_batch WHERE state = 'sending' "
         "AND state IN " WAITING,
@@ -404,13 +459,27 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_RETAIN_HOLDS] =
         "DELETE FROM spool_hold WHERE event BETWEEN ?1 AND ?2 "
         "AND NOT EXISTS (SELECT 1 FROM spool_event WHERE id = event)",
+    /* The first run of the lane, if it is through. */
+    [STATEMENT_RETAIN_EXPRESS] =
+        "DELETE FROM spool_express WHERE (destination, lane, lo) IN "
+        "(SELECT x.destination, x.lane, x.lo FROM spool_lane AS l "
+        "JOIN spool_express AS x ON x.destination = l.destination "
+        "AND x.lane = l.lane WHERE x.lo = (SELECT min(y.lo) "
+        "FROM spool_express AS y WHERE y.destination = l.destination "
+        "AND y.lane = l.lane) AND NOT EXISTS (SELECT 1 FROM spool_event "
+        "WHERE id BETWEEN x.lo AND x.hi))",
     [STATEMENT_RETAIN_NEIGHBOURS] =
         "SELECT a.id, a.events + b.events, a.passed + b.passed, a.key, b.id, "
-        "b.hi FROM spool_lane AS l CROSS JOIN spool_batch AS a "
+        "b.hi FROM (SELECT destination, lane FROM spool_lane UNION ALL "
+        "SELECT l.destination, l.lane + d.lanes FROM spool_destination AS d "
+        "JOIN spool_lane AS l ON l.destination = d.id "
+        "WHERE d.express_to > 0) AS l CROSS JOIN spool_batch AS a "
         "ON a.destination = l.destination AND a.lane = l.lane "
         "AND a.lo <= (SELECT dropped_to FROM spool_store) "
         "CROSS JOIN spool_batch AS b ON b.destination = l.destination "
-        "AND b.lane = l.lane AND b.lo = a.hi + 1 "
+        "AND b.lane = l.lane AND b.lo = (SELECT min(n.lo) "
+        "FROM spool_batch AS n WHERE n.destination = l.destination "
+        "AND n.lane = l.lane AND n.lo > a.hi) "
         "WHERE a.state = b.state AND a.state IN ('delivered', 'purged') "
         "AND NOT EXISTS (SELECT 1 FROM spool_event "
         "WHERE id BETWEEN a.lo AND b.hi) LIMIT 1",
@@ -451,7 +520,8 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "'it stands for destinations that could not be read any more; it "
         "keeps the events for them', ?11)",
     [STATEMENT_DESTINATION_BACK] =
-        "UPDATE spool_destination SET base = ?2 WHERE id = ?1",
+        "UPDATE spool_destination SET base = ?2, rewound = rewound + 1 "
+        "WHERE id = ?1",
     [STATEMENT_LANES_BACK] =
         "UPDATE spool_lane SET base = ?3 WHERE destination = ?1 AND lane = ?2",
     /* A reader that was not moved back, or with none the store itself. */
@@ -479,6 +549,7 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "WHERE destination = ?1",
     /* The first event of a lane behind an id. */
     [STATEMENT_OLDEST] =
-        "SELECT id, at FROM spool_event WHERE id > ?1 AND part % ?2 = ?3 "
-        "ORDER BY id LIMIT 1",
+        "SELECT e.id, e.at FROM spool_destination AS d "
+        "CROSS JOIN spool_event AS e WHERE d.id = ?2 AND e.id > ?1 "
+        "AND ?3 = " LANE_OF("e", "d") " ORDER BY e.id LIMIT 1",
 };

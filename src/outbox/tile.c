@@ -54,7 +54,11 @@ enum spool_status membership_open(struct membership *m, struct outbox *box,
                                   const struct destination *d, int lane,
                                   struct spool_error *err)
 {
-    *m = (struct membership){d->lanes, lane, &box->filters, NULL, d->id};
+    *m = (struct membership){.lanes = d->lanes,
+                             .lane = lane,
+                             .filters = &box->filters,
+                             .destination = d->id,
+                             .express_to = d->express_to};
     if (d->filter[0] == '\0') {
         return SPOOL_OK;
     }
@@ -75,17 +79,92 @@ void membership_close(struct membership *m)
     }
 }
 
+enum spool_status membership_renew(struct db *db, struct membership *m,
+                                   struct spool_error *err)
+{
+    return db_number(db, err, 0, &m->express_to, STATEMENT_EXPRESS_TO, "i",
+                     m->destination);
+}
+
+/* The run of a lane that an id lies in, or the next one. */
+static enum spool_status find_run(struct db *db, const struct membership *m,
+                                  int64_t lane, int64_t id, int64_t *lo,
+                                  int64_t *hi, struct spool_error *err)
+{
+    bool row = false;
+    enum spool_status status = SPOOL_OK;
+    *lo = *hi = INT64_MAX;
+    if (id <= m->express_to) {
+        sqlite3_stmt *s = db_query(db, STATEMENT_EXPRESS_RUN, "iii",
+                                   m->destination, lane, id);
+        status = db_row(db, s, &row, err);
+        if (status == SPOOL_OK && row) {
+            *lo = sqlite3_column_int64(s, 0);
+            *hi = sqlite3_column_int64(s, 1);
+            (void)sqlite3_reset(s);
+        }
+    }
+    return status;
+}
+
+enum spool_status membership_look(struct db *db, struct membership *m,
+                                  int64_t id, struct spool_error *err)
+{
+    return find_run(db, m, m->lane % m->lanes, id, &m->run_lo, &m->run_hi, err);
+}
+
+enum spool_status membership_find_lane(struct db *db,
+                                       const struct membership *m, int64_t id,
+                                       int64_t part, int *lane,
+                                       struct spool_error *err)
+{
+    int64_t lo, hi;
+    enum spool_status status =
+        find_run(db, m, part % m->lanes, id, &lo, &hi, err);
+    *lane = (int)(part % m->lanes) + (id >= lo ? m->lanes : 0);
+    return status;
+}
+
 bool membership_takes(const struct membership *m, const char *body, size_t len)
 {
     return m->filter == NULL || m->filters->takes(m->filter, body, len);
 }
 
-enum spool_status tile_count(struct db *db, const struct membership *m,
-                             int64_t lo, int64_t hi, int64_t *events,
-                             int64_t *passed, struct spool_error *err)
+static enum spool_status count_rows(struct db *db, struct membership *m,
+                                    int64_t lo, int64_t hi, int64_t *events,
+                                    int64_t *passed, struct spool_error *err)
+{
+    bool more = false;
+    *events = 0;
+    enum spool_status status = membership_look(db, m, lo, err);
+    sqlite3_stmt *s = db_query(db, STATEMENT_EVENTS_RANGE, "ii", lo, hi);
+    if (status == SPOOL_OK) {
+        status = db_row(db, s, &more, err);
+    }
+    while (status == SPOOL_OK && more) {
+        struct row row;
+        row_read(s, &row);
+        if (!membership_knows(m, row.id)) {
+            status = membership_look(db, m, row.id, err);
+        }
+        if (status == SPOOL_OK && membership_has(m, row.id, row.part)) {
+            bool taken = membership_takes(m, row.body, row.len);
+            *(taken ? events : passed) += 1;
+        }
+        if (status == SPOOL_OK) {
+            status = db_row(db, s, &more, err);
+        }
+    }
+    (void)sqlite3_reset(s);
+    return status;
+}
+
+enum spool_status tile_count(struct db *db, struct membership *m, int64_t lo,
+                             int64_t hi, int64_t *events, int64_t *passed,
+                             struct spool_error *err)
 {
     *passed = 0;
-    if (m->filter == NULL && m->lanes == 1) {
+    if (m->filter == NULL && membership_has_all(m, lo)) {
         /* Ids are dense, but for those that damage took or that gave way. */
         int64_t lost;
         enum spool_status status =
@@ -96,22 +175,9 @@ enum spool_status tile_count(struct db *db, const struct membership *m,
     }
     if (m->filter == NULL) {
         return db_number(db, err, 0, events, STATEMENT_EVENTS_COUNT, "iiii", lo,
-                         hi, (int64_t)m->lanes, (int64_t)m->lane);
+                         hi, m->destination, (int64_t)m->lane);
     }
-    *events = 0;
-    sqlite3_stmt *s = db_query(db, STATEMENT_EVENTS_RANGE, "ii", lo, hi);
-    bool more;
-    enum spool_status status = db_row(db, s, &more, err);
-    while (status == SPOOL_OK && more) {
-        struct row row;
-        row_read(s, &row);
-        if (membership_has_part(m, row.part)) {
-            bool taken = membership_takes(m, row.body, row.len);
-            *(taken ? events : passed) += 1;
-        }
-        status = db_row(db, s, &more, err);
-    }
-    return status;
+    return count_rows(db, m, lo, hi, events, passed, err);
 }
 
 enum spool_status tile_insert(struct db *db, struct tile *t, int64_t now,
@@ -165,7 +231,7 @@ static enum spool_status read_last_words(struct db *db, int64_t tile,
  * retention dropped cannot be counted: it stays with the other side. */
 enum side { LEFT, RIGHT };
 
-static enum spool_status count_left(struct db *db, const struct membership *m,
+static enum spool_status count_left(struct db *db, struct membership *m,
                                     const struct tile *t, int64_t id,
                                     enum side counted, int64_t *events,
                                     int64_t *passed, struct spool_error *err)
@@ -181,9 +247,9 @@ static enum spool_status count_left(struct db *db, const struct membership *m,
 }
 
 static enum spool_status split(struct db *db, struct rng *rng, int64_t now,
-                               const struct membership *m, struct tile *t,
-                               int64_t id, enum side counted,
-                               struct tile *right, struct spool_error *err)
+                               struct membership *m, struct tile *t, int64_t id,
+                               enum side counted, struct tile *right,
+                               struct spool_error *err)
 {
     assert(t->lo <= id && id < t->hi);
     struct last_words words = {.at = now};
@@ -216,16 +282,15 @@ static enum spool_status split(struct db *db, struct rng *rng, int64_t now,
 }
 
 enum spool_status tile_split(struct db *db, struct rng *rng, int64_t now,
-                             const struct membership *m, struct tile *t,
-                             int64_t id, struct tile *right,
-                             struct spool_error *err)
+                             struct membership *m, struct tile *t, int64_t id,
+                             struct tile *right, struct spool_error *err)
 {
     return split(db, rng, now, m, t, id, LEFT, right, err);
 }
 
 enum spool_status tile_carve(struct db *db, struct rng *rng, int64_t now,
-                             const struct membership *m, struct tile *t,
-                             int64_t lo, int64_t hi, struct spool_error *err)
+                             struct membership *m, struct tile *t, int64_t lo,
+                             int64_t hi, struct spool_error *err)
 {
     assert(t->lo <= lo && lo <= hi && hi <= t->hi);
     struct tile rest;

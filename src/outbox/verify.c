@@ -246,6 +246,86 @@ static enum spool_status check_lane(struct db *db, struct verify_job *j,
     return status;
 }
 
+/* An express lane's tiles do not overlap; what lies between them went by the
+ * lane itself. */
+static enum spool_status check_express_tiles(struct db *db,
+                                             struct verify_job *j, int lane,
+                                             int64_t dropped_to,
+                                             struct spool_error *err)
+{
+    int64_t expect = 1;
+    bool more;
+    j->members.lane = lane;
+    sqlite3_stmt *s =
+        db_query(db, STATEMENT_TILES_OF_LANE, "ii", j->d->id, (int64_t)lane);
+    enum spool_status status = db_row(db, s, &more, err);
+    while (status == SPOOL_OK && more) {
+        struct tile t;
+        tile_read(s, &t);
+        expect = t.lo > expect ? t.lo : expect;
+        status = check_tile(db, j, &t, expect, dropped_to, err);
+        expect = t.hi >= expect ? t.hi + 1 : expect;
+        if (status == SPOOL_OK) {
+            status = db_row(db, s, &more, err);
+        }
+    }
+    (void)sqlite3_reset(s);
+    return status;
+}
+
+/* Every event of a run lies in a tile. */
+static enum spool_status check_run(struct db *db, struct verify_job *j,
+                                   int64_t lane, int64_t lo, int64_t hi,
+                                   struct spool_error *err)
+{
+    enum spool_status status = SPOOL_OK;
+    while (status == SPOOL_OK && lo <= hi) {
+        bool found;
+        struct tile t = {.hi = 0};
+        sqlite3_stmt *s = db_query(db, STATEMENT_TILE_AT, "iii", j->d->id,
+                                   j->d->lanes + lane, lo);
+        status = db_row(db, s, &found, err);
+        if (status == SPOOL_OK && found) {
+            tile_read(s, &t);
+            (void)sqlite3_reset(s);
+        }
+        if (status == SPOOL_OK && t.hi < lo) {
+            find(j,
+                 "%s, lane %lld: events %lld to %lld went by its express "
+                 "lane and are in no batch of it",
+                 j->d->name, (long long)lane, (long long)lo, (long long)hi);
+            return SPOOL_OK;
+        }
+        lo = t.hi + 1;
+    }
+    return status;
+}
+
+static enum spool_status check_runs(struct db *db, struct verify_job *j,
+                                    struct spool_error *err)
+{
+    bool more;
+    sqlite3_stmt *s = db_query(db, STATEMENT_EXPRESS_RUNS, "i", j->d->id);
+    enum spool_status status = db_row(db, s, &more, err);
+    while (status == SPOOL_OK && more) {
+        int64_t lane = sqlite3_column_int64(s, 0);
+        int64_t lo = sqlite3_column_int64(s, 1);
+        int64_t hi = sqlite3_column_int64(s, 2);
+        if (lane < 0 || lane >= j->d->lanes || hi < lo ||
+            hi > j->members.express_to) {
+            find(j, "%s: %lld to %lld cannot have left lane %lld by express",
+                 j->d->name, (long long)lo, (long long)hi, (long long)lane);
+        } else {
+            status = check_run(db, j, lane, lo, hi, err);
+        }
+        if (status == SPOOL_OK) {
+            status = db_row(db, s, &more, err);
+        }
+    }
+    (void)sqlite3_reset(s);
+    return status;
+}
+
 struct lane_row {
     int lane;
     int64_t base, cursor;
@@ -264,6 +344,9 @@ static enum spool_status check_lanes(struct db *db, void *arg,
     if (status == SPOOL_OK) {
         status = db_number(db, err, 0, &dropped_to, STATEMENT_DROPPED_TO, "");
     }
+    if (status == SPOOL_OK) {
+        status = membership_renew(db, &j->members, err);
+    }
     if (status != SPOOL_OK) {
         return status;
     }
@@ -281,8 +364,12 @@ static enum spool_status check_lanes(struct db *db, void *arg,
     for (int i = 0; status == SPOOL_OK && i < n; i++) {
         status = check_lane(db, j, lanes[i].lane, lanes[i].base,
                             lanes[i].cursor, dropped_to, err);
+        if (status == SPOOL_OK) {
+            status = check_express_tiles(db, j, j->d->lanes + lanes[i].lane,
+                                         dropped_to, err);
+        }
     }
-    return status;
+    return status == SPOOL_OK ? check_runs(db, j, err) : status;
 }
 
 static enum spool_status check_sums(struct verify_job *j,
