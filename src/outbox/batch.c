@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "outbox/body.h"
+#include "outbox/overtake.h"
 
 void batch_finish(struct batch *b)
 {
@@ -48,6 +48,12 @@ static enum spool_status run_turn(struct db *db, void *arg,
     struct turn *turn = j->turn;
     bool found;
     turn_clear(turn); /* of a first run that failed */
+    turn->behind = 0;
+    turn->aged = turn->over = turn->another = false;
+    if (j->take != NULL && j->take->backlog != NULL) {
+        j->position = j->take->backlog->position;
+        j->express_next = j->take->backlog->express_next;
+    }
     j->now = outbox_now(j->box);
     enum spool_status status =
         destination_get(db, j->destination, &found, &turn->destination, err);
@@ -84,6 +90,9 @@ enum spool_status batch_turn(struct outbox *box, int64_t destination, int lane,
     enum spool_status status = outbox_record(box, run_turn, &j, err);
     if (status != SPOOL_OK) {
         turn_clear(turn);
+    } else if (j.take != NULL && j.take->backlog != NULL) {
+        j.take->backlog->position = j.position;
+        j.take->backlog->express_next = j.express_next;
     }
     return status;
 }
@@ -108,6 +117,7 @@ static enum spool_status read_one(struct db *db, struct prefetch_job *p,
                              .lanes = d->lanes,
                              .body = d->body,
                              .shed = d->shed,
+                             .express_to = p->turn.members.express_to,
                              .batch = out->batch};
     enum spool_status status = body_read(db, &p->turn, p->behind, INT64_MAX,
                                          true, &out->batch, &f, err);
@@ -123,9 +133,11 @@ static enum spool_status run_prefetch(struct db *db, void *arg,
                                       struct spool_error *err)
 {
     struct prefetch_job *p = arg;
-    enum spool_status status = SPOOL_OK;
     size_t bytes = 0;
     bool more = true;
+    enum spool_status status = db_number(
+        db, err, 0, &p->turn.members.express_to, STATEMENT_EXPRESS_LAST, "ii",
+        p->turn.destination, (int64_t)p->turn.lane);
     while (status == SPOOL_OK && more && p->n < p->most && bytes < p->bytes) {
         status = read_one(db, p, err);
         if (status == SPOOL_OK) {

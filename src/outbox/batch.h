@@ -5,12 +5,15 @@
  * the next one, in one transaction, so that a request costs one sync. That sync
  * need not be waited for between two requests: batches can be taken ahead while
  * one is in flight, those that landed meanwhile are settled together, and the
- * events of the next ones are read beside. */
+ * events of the next ones are read beside.
+ *
+ * Behind a backlog that was surveyed (backlog.h) new events may overtake it. */
 #ifndef OUTBOX_BATCH_H
 #define OUTBOX_BATCH_H
 
 #include "base/buffer.h"
 #include "base/random.h"
+#include "outbox/backlog.h"
 #include "outbox/destination.h"
 #include "outbox/outbox.h"
 
@@ -31,6 +34,7 @@ struct batch {
     int unknown;         /* earlier ones answered with an unknown code */
     bool probe;          /* sent to learn whether a held destination is well */
     bool more;           /* a limit ended it: there is likely more behind it */
+    bool express;        /* it overtakes the lane's backlog */
     size_t n;            /* events in it, at least 1 */
     size_t room;         /* events there is room for */
     struct batch_event *events;
@@ -74,7 +78,8 @@ struct prefetch {
     /* What the destination was: a turn that finds another one ignores it. */
     int lanes;
     enum destination_body body;
-    int64_t shed; /* of the destination's events, when it was read */
+    int64_t shed;       /* of the destination's events, when it was read */
+    int64_t express_to; /* the last event that had left the lane by then */
 };
 
 void prefetch_finish(struct prefetch *p); /* safe twice */
@@ -93,7 +98,9 @@ struct take_options {
                           whatever the wall clock says by now; 0: none */
     bool ahead;        /* batches of the lane are in flight or taken: take those
                           to be sent when they have arrived */
-    size_t most;       /* batches, up to BATCH_AHEAD; 0 is one */
+    struct backlog *backlog;     /* surveyed: new events may overtake it; NULL:
+                                    none is known. The turn's until it ends */
+    size_t most;                 /* batches, up to BATCH_AHEAD; 0 is one */
     struct prefetch *prefetched; /* of prefetched_n, used up as far as they
                                     fit, in order */
     size_t prefetched_n;
@@ -134,6 +141,12 @@ struct turn {
     int64_t wait_until;                /* wall ms */
     struct destination destination;    /* as it is now */
     int64_t damaged; /* rows set aside because their checksum is wrong */
+    int64_t behind;  /* the log goes on behind this id; -1: its end is near;
+                        0: no batch was cut of it */
+    bool aged;       /* a long backlog from an outage is behind what was taken,
+                        and nothing is known of it */
+    bool over;       /* take->backlog is over, or not true any more */
+    bool another;    /* what overtakes it has become a backlog itself */
 };
 
 /* What a turn is to do. */

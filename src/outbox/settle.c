@@ -112,8 +112,10 @@ static enum spool_status split_refused(struct db *db, struct turn_job *j,
         tile_set(db, t, j->now, j->s->code, j->s->reason, err);
     if (status == SPOOL_OK) {
         j->settled->split = true;
+        j->members.lane = t->lane;
         status = tile_split(db, &j->box->rng, j->now, &j->members, t,
                             b->events[b->n / 2 - 1].id, &right, err);
+        j->members.lane = j->lane;
     }
     return status;
 }

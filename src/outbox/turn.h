@@ -7,6 +7,10 @@
 #include "outbox/store.h"
 #include "outbox/tile.h"
 
+/* Older events have been waiting through an outage, which others may have had
+ * at the same time. */
+#define TURN_OUTAGE_MS 60000
+
 struct turn_job {
     struct outbox *box;
     int64_t destination;
@@ -18,6 +22,9 @@ struct turn_job {
     const struct take_options *take;
     bool ahead;        /* batches of the lane are `sending` */
     size_t prefetched; /* used up */
+    int64_t position;  /* where express cuts go on: the backlog's, when the turn
+                          is on disk */
+    bool express_next; /* likewise: it is new events' turn */
     struct turn *turn;
     int64_t now;
     struct membership members;
@@ -31,6 +38,19 @@ enum spool_status turn_settle(struct db *db, struct turn_job *j,
 enum spool_status turn_give_back(struct db *db, struct turn_job *j,
                                  const struct batch *b,
                                  struct spool_error *err);
+
+/* A tile of the lane, with a key of its own. */
+struct tile turn_new_tile(struct turn_job *j, int64_t lo, int64_t hi,
+                          int64_t events, int64_t passed,
+                          enum tile_state state);
+
+/* Whether a batch that was read need not wait to fill or age: a limit ended it,
+ * or its first event, accepted at oldest, is old enough. */
+bool turn_is_due(const struct turn_job *j, bool full, int64_t oldest);
+
+/* Moves the batch into the turn. */
+void turn_give(struct turn_job *j, const struct tile *t, struct batch *b,
+               bool more);
 
 /* Takes the lane's next batches, or says what it waits for. */
 enum spool_status turn_take(struct db *db, struct turn_job *j,

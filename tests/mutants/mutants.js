@@ -39,8 +39,8 @@ module.exports = [
     },
     {
         name: 'a batch is delivered before it was answered',
-        edits: [['src/outbox/take.c',
-            'f->passed, TILE_SENDING);', 'f->passed, TILE_DELIVERED);']],
+        edits: [['src/outbox/cut.c',
+            'TILE_SENDING);', 'TILE_DELIVERED);']],
         test: 'unit/batch',
     },
     {
@@ -82,7 +82,7 @@ module.exports = [
     },
     {
         name: 'a wall clock set forward ends a wait',
-        edits: [['src/outbox/take.c', '(at != 0 && at == j->take->not_yet)',
+        edits: [['src/outbox/cut.c', '(at != 0 && at == j->take->not_yet)',
             'false']],
         test: 'unit/flusher',
     },
@@ -116,8 +116,8 @@ module.exports = [
     },
     {
         name: 'a batch is cut anew when it is sent again',
-        edits: [['src/outbox/take.c', 'bool limited = t->attempts == 0;',
-            'bool limited = true;']],
+        edits: [['src/outbox/take.c', 'if (t->attempts > 0) {',
+            'if (t->attempts > 1000) {']],
         test: 'unit/batch',
     },
     {
@@ -228,7 +228,7 @@ module.exports = [
     },
     {
         name: 'what gave way is sent by who had read it ahead',
-        edits: [['src/outbox/take.c', ' || p->shed != d->shed', '']],
+        edits: [['src/outbox/cut.c', ' && p->shed == d->shed', '']],
         test: 'unit/shed',
     },
     {
@@ -253,5 +253,28 @@ module.exports = [
         edits: [['src/outbox/outbox.c',
             'status = guard_wal(box->path, err);', '']],
         test: 'crash/scenes',
+    },
+    {
+        name: 'new events overtake older ones of their session',
+        edits: [['src/outbox/overtake.c',
+            'backlog_has(backlog, row->part)) {\n        r->broken',
+            'row->part < 0) {\n        r->broken']],
+        test: 'unit/overtake',
+    },
+    {
+        name: 'what an operator let wait again is overtaken',
+        edits: [['src/outbox/overtake.c', 'b->rewound == d->rewound &&', '']],
+        test: 'unit/overtake',
+    },
+    {
+        name: 'the lane does not end before what overtook it',
+        edits: [['src/outbox/cut.c', '*limit = t.lo - 1;', '']],
+        test: 'unit/overtake',
+    },
+    {
+        name: 'what overtook the lane is sent by the lane as well',
+        edits: [['src/outbox/cut.c', '*fits = express_to == p->express_to;',
+            '']],
+        test: 'unit/overtake',
     },
 ];

@@ -61,12 +61,9 @@ void fixture_open(struct fixture *f, int64_t now)
     open_box(f);
 }
 
-int fixture_setup(void **state)
+static void set_up(struct fixture *f)
 {
-    struct fixture *f = calloc(1, sizeof *f);
     struct spool_error err = {0};
-    assert_non_null(f);
-    fixture_make_folder(f->folder);
     (void)snprintf(f->path, sizeof f->path, "%s/outbox.db", f->folder);
     fixture_open(f, 1000000);
     destination_default(&f->d);
@@ -77,6 +74,24 @@ int fixture_setup(void **state)
     if (destination_add(f->box, &f->d, &err) != SPOOL_OK) {
         fail_msg("%s", err.message);
     }
+}
+
+int fixture_setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    fixture_make_folder(f->folder);
+    set_up(f);
+    *state = f;
+    return 0;
+}
+
+int fixture_setup_in_ram(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    fixture_make_ram_folder(f->folder);
+    set_up(f);
     *state = f;
     return 0;
 }

@@ -20,6 +20,7 @@ struct fixture {
 
 /* A spool with one destination `shop`, batches of 4, no age. */
 int fixture_setup(void **state);
+int fixture_setup_in_ram(void **state); /* for what need not last */
 int fixture_teardown(void **state);
 
 /* A folder of its own for a test; removed by fixture_remove_folder. */

@@ -1,5 +1,7 @@
 unit_test(outbox LIBRARIES spool_outbox test_support_outbox PkgConfig::SQLITE)
 unit_test(batch LIBRARIES spool_outbox test_support_outbox)
+unit_test(overtake
+          LIBRARIES spool_outbox test_support_outbox test_support_result)
 unit_test(hold LIBRARIES spool_outbox test_support_outbox PkgConfig::SQLITE)
 unit_test(retain LIBRARIES spool_outbox test_support_outbox PkgConfig::SQLITE)
 unit_test(limits LIBRARIES spool_outbox test_support_outbox PkgConfig::SQLITE)

@@ -16,6 +16,7 @@
 #include "outbox/aside.h"
 #include "outbox/keep.h"
 #include "outbox/limits.h"
+#include "outbox/overtake.h"
 #include "outbox/recover.h"
 #include "outbox/retain.h"
 #include "outbox/store.h"
@@ -244,6 +245,90 @@ static void a_lost_page_costs_its_events_and_no_others(void **state)
     assert_int_equal(deliver_all(f), SPOOL_OK);
     (void)fixture_states(f, states, 1002);
     assert_int_equal(states[998], 'd');
+}
+
+static off_t root_page(const char *path, const char *table)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db,
+                           "SELECT rootpage FROM sqlite_schema WHERE name = ?",
+                           -1, &q, NULL),
+        SQLITE_OK);
+    (void)sqlite3_bind_text(q, 1, table, -1, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    off_t page = sqlite3_column_int64(q, 0);
+    (void)sqlite3_finalize(q);
+    (void)sqlite3_close(db);
+    return (page - 1) * PAGE;
+}
+
+/* A hundred of another session, of which fifty overtook the rest. */
+static void fill_and_overtake(struct fixture *f, off_t *runs)
+{
+    struct turn turn;
+    bool ready = false;
+    fill(f);
+    fixture_open(f, f->now);
+    f->box->writer.wal_frames_max = 1;
+    struct backlog *b = backlog_create(f->box, f->d.id, 0);
+    while (!ready) {
+        assert_int_equal(backlog_step(b, &ready, NULL), SPOOL_OK);
+    }
+    for (int i = 0; i < 100; i++) {
+        struct outbox_event e = {.body = "{}", .len = 2, .part = 9};
+        assert_int_equal(outbox_append(f->box, &e, 1, NULL), SPOOL_OK);
+    }
+    struct take_options take = {.backlog = b, .now = true};
+    struct order order = {.take = &take};
+    int64_t uncertain;
+    b->express_next = true;
+    assert_int_equal(batch_recover(f->box, &uncertain, NULL), SPOOL_OK);
+    assert_int_equal(batch_turn(f->box, f->d.id, 0, &order, &turn, NULL),
+                     SPOOL_OK);
+    assert_int_equal(turn.batches[0].lo, 1001);
+    struct batch done = turn.batches[0];
+    struct settlement arrived = {.outcome = OUTCOME_DELIVERED, .code = ""};
+    struct done landed = {.batch = &done, .s = &arrived};
+    order = (struct order){.done = &landed, .done_n = 1};
+    assert_int_equal(batch_turn(f->box, f->d.id, 0, &order, &turn, NULL),
+                     SPOOL_OK);
+    batch_finish(&done);
+    backlog_destroy(b);
+    outbox_close(f->box);
+    *runs = root_page(f->path, "spool_express");
+    f->box = NULL;
+    overwrite(f->path, page_of(f->path, "{\"n\":500}"), 0, PAGE);
+}
+
+static void what_overtook_is_known_unless_it_cannot_be_read(void **state)
+{
+    for (int destroyed = 0; destroyed < 2; destroyed++) {
+        struct fixture *f;
+        struct told told;
+        char states[1110];
+        off_t runs;
+        (void)state;
+        assert_int_equal(fixture_setup((void **)&f), 0);
+        fill_and_overtake(f, &runs);
+        if (destroyed) {
+            overwrite(f->path, runs, 0xFF, PAGE);
+        }
+        fixture_open(f, f->now);
+        assert_int_not_equal(deliver_all(f), SPOOL_OK);
+        fixture_reopen(f);
+        (void)put_back(f, false, &told);
+        (void)fixture_states(f, states, 1100);
+        assert_int_equal(states[1000], destroyed ? 'p' : 'd');
+        assert_int_equal(states[1099], 'p');
+        verify_finds_losses_alone(f);
+        assert_int_equal(deliver_all(f), SPOOL_OK);
+        (void)fixture_states(f, states, 1100);
+        assert_int_equal(strspn(states + 1000, "d"), 100);
+        assert_int_equal(fixture_teardown((void **)&f), 0);
+    }
 }
 
 static int cheap(const char *body, size_t len)
@@ -632,6 +717,7 @@ int main(void)
         TEST(a_file_without_a_header_is_set_aside_and_nothing_is_lost),
         TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
         TEST(a_lost_page_costs_its_events_and_no_others),
+        TEST(what_overtook_is_known_unless_it_cannot_be_read),
         TEST(what_gave_way_is_not_called_lost),
         TEST(without_a_header_it_is_as_any_other),
         TEST(what_was_put_again_meanwhile_is_told),
