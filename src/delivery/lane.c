@@ -136,8 +136,9 @@ static void keep_taken(struct lane *lane)
     for (size_t i = 0; i < turn->n; i++) {
         lane->ready[lane->ready_n++] = turn->batches[i];
     }
-    const struct batch *last = &lane->ready[lane->ready_n - 1];
-    ahead_follow(&lane->ahead, last->more ? last->hi : -1);
+    if (turn->behind != 0) {
+        ahead_follow(&lane->ahead, turn->behind);
+    }
     turn->n = 0;
 }
 
@@ -152,6 +153,7 @@ static void turn_succeeded(struct lane *lane)
     drop_settled(lane);
     drop_back(lane);
     tell_damaged(lane);
+    survey_follow(&lane->survey, &lane->turn, mono_ms(lane));
     if (lane->turn.n > 0) {
         keep_taken(lane);
     } else if (lane->order.take != NULL || lane->turn.taken == TAKEN_GONE) {
@@ -248,12 +250,12 @@ static int64_t spread_ms(const struct lane *lane)
     return left > 0 ? left : 0;
 }
 
-/* Takes as many as there is room for, but no more than have been read, once
- * reading ahead has begun. */
+/* Takes as many as there is room for, but no more of the log than have been
+ * read, once reading ahead has begun; as many again may overtake them. */
 static size_t batches_to_take(const struct lane *lane)
 {
     size_t room = BATCH_AHEAD - lane->ready_n;
-    size_t read = lane->ahead.n;
+    size_t read = lane->ahead.n * (survey_known(&lane->survey) ? 2 : 1);
     if (lane->f->stopping || room == 0 || is_paced(lane) ||
         (lane->ahead.reading && read == 0)) {
         return 0;
@@ -264,8 +266,11 @@ static size_t batches_to_take(const struct lane *lane)
 static void give_orders(struct lane *lane)
 {
     size_t most = batches_to_take(lane);
-    size_t uses =
-        most_events(lane) > 0 ? 0 : ahead_take(&lane->ahead, lane->used, most);
+    struct backlog *backlog = survey_known(&lane->survey);
+    size_t uses = most_events(lane) > 0
+                      ? 0
+                      : ahead_take(&lane->ahead, lane->used,
+                                   backlog != NULL ? (most + 1) / 2 : most);
     lane->take = (struct take_options){
         .most_events = most_events(lane),
         .spread_ms = spread_ms(lane),
@@ -273,6 +278,7 @@ static void give_orders(struct lane *lane)
         .now = lane->rest.over,
         .not_yet = rest_not_yet(&lane->rest),
         .ahead = flights_fly(&lane->flights) || lane->ready_n > 0,
+        .backlog = backlog,
         .most = most,
         .prefetched = lane->used,
         .prefetched_n = uses,
@@ -358,8 +364,8 @@ static void wait_for_pace(struct lane *lane)
 /* Nothing goes on any more, and nothing will. */
 static bool is_over(struct lane *lane)
 {
-    bool busy =
-        lane->turning || lane->ahead.reading || flights_fly(&lane->flights);
+    bool busy = lane->turning || lane->ahead.reading || lane->survey.stepping ||
+                flights_fly(&lane->flights);
     bool gone = lane->rest.on && lane->rest.because == TAKEN_GONE;
     return !busy && (lane->f->stopping || lane->f->failed || gone);
 }
@@ -372,7 +378,15 @@ static void lane_end(struct lane *lane)
     drop_back(lane);
     flights_finish(&lane->flights);
     ahead_finish(&lane->ahead);
+    survey_finish(&lane->survey);
     flusher_lane_rests(lane->f);
+}
+
+/* The endpoint takes what it is sent, as far as is known. */
+static bool drains(const struct lane *lane)
+{
+    return lane->window == 0 && !lane->f->stopping && !lane->f->failed &&
+           lane->destination.state == DESTINATION_RUNNING;
 }
 
 static void lane_step(struct lane *lane)
@@ -389,6 +403,7 @@ static void lane_step(struct lane *lane)
     if (goes_well(lane)) {
         ahead_read(&lane->ahead, &lane->destination);
     }
+    survey_go_on(&lane->survey, drains(lane));
     if (wants_turn(lane) && gathers(lane)) {
         rest_alarm(&lane->rest, GATHER_MS);
     } else if (wants_turn(lane)) {
@@ -429,6 +444,8 @@ struct lane *lane_create(struct flusher *f, const struct destination *d,
     pace_set(lane->pace, d->rate, mono_ms(lane));
     ahead_init(&lane->ahead, f->options.box, f->options.loop, number, step_on,
                lane);
+    survey_init(&lane->survey, f->options.box, f->options.loop, d->id, number,
+                step_on, lane);
     rest_init(&lane->rest, f->options.loop, outbox_clock(f->options.box),
               step_on, lane);
     /* In the foreground the first try is made whatever was waited for. */

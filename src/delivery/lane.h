@@ -9,6 +9,11 @@
  *             those to follow the one that flies
  *   reading   the events that the next turn will take
  *
+ * and behind a long backlog a fourth:
+ *
+ *   surveying which sessions have something in it; the others' new events are
+ *             sent in turn with it from then on
+ *
  * A batch that was taken ahead is sent once all before it have arrived. If one
  * has not, those behind it are given back unsent, so order is kept whatever
  * happens. After a crash what was flying or taken ahead is uncertain and goes
@@ -24,6 +29,7 @@
 #include "delivery/flights.h"
 #include "delivery/pace.h"
 #include "delivery/rest.h"
+#include "delivery/survey.h"
 
 struct lane {
     struct flusher *f;
@@ -52,6 +58,7 @@ struct lane {
     bool gives_up;    /* it failed while stopping */
 
     struct ahead ahead;
+    struct survey survey; /* of its backlog */
 
     struct rest rest;
     bool woken; /* something changed during a turn */

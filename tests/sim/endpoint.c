@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "outbox/overtake.h"
 #include "sim/loop.h"
 #include "sim/world.h"
 
@@ -409,8 +410,10 @@ static void note_turn(const struct order *order, const struct turn *turn)
     for (size_t i = 0; i < order->back_n; i++) {
         note_taken(&order->back[i], false);
     }
+    world->counts.backlogs += turn->aged ? 1 : 0;
     for (size_t i = 0; i < turn->n; i++) {
         note_taken(&turn->batches[i], true);
+        world->counts.overtakes += turn->batches[i].express ? 1 : 0;
     }
 }
 
@@ -430,6 +433,11 @@ enum spool_status __wrap_batch_turn(struct outbox *box, int64_t destination,
     }
     if (world->plant != PLANT_NONE) {
         spoil(order, spoiled);
+    }
+    if (world->plant == PLANT_BLIND && order->take != NULL &&
+        order->take->backlog != NULL) {
+        memset(order->take->backlog->bits, 0,
+               (size_t)(order->take->backlog->mask + 1) / 8);
     }
     enum spool_status status =
         __real_batch_turn(box, destination, lane, order, turn, err);

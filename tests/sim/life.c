@@ -41,7 +41,9 @@ static struct model_event *write_event(struct world *w, struct put *p)
     struct model *m = &w->m;
     struct model_event *e = &m->events[m->n + 1 + p->n];
     struct outbox_event *out = &p->e[p->n];
-    *e = (struct model_event){.part = (uint32_t)world_draw(w, 5),
+    size_t begun = w->crowded ? (m->n + p->n) / 6 : 0;
+    *e = (struct model_event){.part =
+                                  (uint32_t)begun + (uint32_t)world_draw(w, 5),
                               .odd = world_draw(w, 2) == 0,
                               .poison = world_draw(w, 25) == 0,
                               .quarantined = world_draw(w, 30) == 0};
@@ -248,6 +250,10 @@ static void add_place(struct world *w, size_t place)
     d.backoff_base_ms = SECOND;
     d.backoff_cap_ms = 300 * SECOND;
     d.base = world_draw(w, 3) == 0 ? -1 : 0;
+    if (w->crowded) {
+        d.batch_events = 1 + world_draw(w, 2);
+        d.rate = 1 + world_draw(w, 3);
+    }
     enum spool_status status = destination_add(w->box, &d, &err);
     expect_ok(w, status, &err, "add");
     struct model_place *p = &w->m.places[place];
@@ -433,11 +439,26 @@ static void drain(struct world *w)
     }
 }
 
+/* Nothing arrives for some minutes. */
+static void go_through_outage(struct world *w)
+{
+    for (int i = 0; i < 20; i++) {
+        put(w, 8);
+    }
+    w->fault_percent = 100;
+    world_run(w, 60 * SECOND + world_draw(w, 240) * SECOND);
+}
+
 void life_run(struct world *w, const struct life *life)
 {
     world_open(w, life->folder, life->seed, life->plant);
     w->fault_percent = 10;
+    w->crowded = life->backlog;
     add_place(w, 0);
+    if (life->backlog) {
+        go_through_outage(w);
+        w->fault_percent = 5;
+    }
     for (int i = 0; i < life->n && !w->m.failed; i++) {
         enum op op =
             life->ops != NULL ? life->ops[i] : draw_op(w, life->clocks);

@@ -24,6 +24,7 @@ struct life {
     const char *folder;
     uint64_t seed;
     enum plant plant;
+    bool backlog;       /* begins with an outage */
     bool clocks;        /* mostly jumps of the clocks */
     const enum op *ops; /* NULL: drawn */
     int n;

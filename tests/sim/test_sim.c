@@ -1,4 +1,4 @@
-/* test_sim [--seed N] [--count N] [--one N] [--clocks] [--jobs N]
+/* test_sim [--seed N] [--count N] [--one N] [--clocks | --backlog] [--jobs N]
  *
  * The outbox and the flusher as they are, in a simulated world: time, chance,
  * network, store faults and death come from one seed, and after each step all
@@ -7,7 +7,9 @@
  *
  * One run in a hundred is made twice and must leave the same trace. Then all
  * short sequences of operations. With --clocks, instead of both, a world whose
- * clocks jump. Planted mistakes in the same program must be found.
+ * clocks jump; with --backlog one that begins with an outage, so that new
+ * events overtake what it left. Planted mistakes in the same program must be
+ * found.
  *
  * --one N plays the one run with that seed and says what it found. N jobs share
  * the drawn lives: the same ones, whatever N. SIGTERM ends a longer run early,
@@ -57,6 +59,8 @@ static void tally_add(struct tally *t, const struct tally *more)
     t->c.refusals += c->refusals;
     t->c.faults += c->faults;
     t->c.resends += c->resends;
+    t->c.backlogs += c->backlogs;
+    t->c.overtakes += c->overtakes;
 }
 
 static uint64_t play(const struct life *life, struct tally *t)
@@ -68,21 +72,30 @@ static uint64_t play(const struct life *life, struct tally *t)
     return the_world.hash;
 }
 
-static struct life life_of(uint64_t seed, bool clocks, enum plant plant)
+/* Which world it is. */
+enum kind { KIND_PLAIN, KIND_CLOCKS, KIND_BACKLOG };
+
+static const char *const kind_options[] = {"", " --clocks", " --backlog"};
+
+static struct life life_of(uint64_t seed, enum kind kind, enum plant plant)
 {
     return (struct life){.folder = folder,
                          .seed = seed,
                          .plant = plant,
-                         .clocks = clocks,
+                         .clocks = kind == KIND_CLOCKS,
+                         .backlog = kind == KIND_BACKLOG,
                          .n = OPS_A_LIFE,
-                         .hour_ms = 3600000};
+                         .hour_ms = kind == KIND_BACKLOG ? 240000 : 3600000};
 }
 
 static void complain(const struct life *life, const struct tally *t)
 {
     if (the_world.m.failed && t->failures <= SHOWN) {
         (void)printf("seed %" PRIu64 "%s: %s\n", life->seed,
-                     life->clocks ? " --clocks" : "", the_world.m.why);
+                     kind_options[life->clocks    ? KIND_CLOCKS
+                                  : life->backlog ? KIND_BACKLOG
+                                                  : KIND_PLAIN],
+                     the_world.m.why);
     }
 }
 
@@ -99,12 +112,12 @@ struct sum {
 };
 
 static void play_share(const struct share *share, uint64_t seed, int64_t count,
-                       bool clocks, struct sum *sum)
+                       enum kind kind, struct sum *sum)
 {
     struct tally *t = &sum->t;
     for (int64_t i = share->job; i < count && !long_run_is_told_to_end();
          i += share->jobs) {
-        struct life life = life_of(seed + (uint64_t)i, clocks, PLANT_NONE);
+        struct life life = life_of(seed + (uint64_t)i, kind, PLANT_NONE);
         uint64_t first = play(&life, t);
         complain(&life, t);
         sum->hash += first;
@@ -140,7 +153,7 @@ static void end_world(void)
 }
 
 static void start_share(struct share *share, uint64_t seed, int64_t count,
-                        bool clocks)
+                        enum kind kind)
 {
     int ends[2];
     if (pipe(ends) != 0 || (share->pid = fork()) < 0) {
@@ -150,7 +163,7 @@ static void start_share(struct share *share, uint64_t seed, int64_t count,
     if (share->pid == 0) {
         struct sum sum = {0};
         make_folder();
-        play_share(share, seed, count, clocks, &sum);
+        play_share(share, seed, count, kind, &sum);
         end_world();
         _exit(write(ends[1], &sum, sizeof sum) == sizeof sum ? 0 : 1);
     }
@@ -177,7 +190,8 @@ static void end_share(struct share *share, struct sum *sum)
     sum->hash += its.hash;
 }
 
-static struct sum play_many(uint64_t seed, int64_t count, bool clocks, int jobs)
+static struct sum play_many(uint64_t seed, int64_t count, enum kind kind,
+                            int jobs)
 {
     struct share shares[JOBS_MAX];
     struct sum sum = {0};
@@ -185,11 +199,11 @@ static struct sum play_many(uint64_t seed, int64_t count, bool clocks, int jobs)
     for (int i = 0; i < jobs; i++) {
         shares[i] = (struct share){.job = i, .jobs = jobs};
         if (jobs > 1) {
-            start_share(&shares[i], seed, count, clocks);
+            start_share(&shares[i], seed, count, kind);
         }
     }
     if (jobs == 1) {
-        play_share(&shares[0], seed, count, clocks, &sum);
+        play_share(&shares[0], seed, count, kind, &sum);
     }
     for (int i = 0; jobs > 1 && i < jobs; i++) {
         end_share(&shares[i], &sum);
@@ -211,7 +225,8 @@ static void play_all(uint64_t seed, int longest, struct tally *t)
             for (int i = 0; i < n; i++, rest /= OPS) {
                 ops[i] = (enum op)(rest % OPS);
             }
-            struct life life = life_of(seed + (uint64_t)k, false, PLANT_NONE);
+            struct life life =
+                life_of(seed + (uint64_t)k, KIND_PLAIN, PLANT_NONE);
             life.ops = ops;
             life.n = n;
             life.hour_ms = 60000;
@@ -228,8 +243,8 @@ static void play_all(uint64_t seed, int longest, struct tally *t)
 }
 
 /* How many of the mistakes from..to are found. */
-static int plant_all(uint64_t seed, int from, int to, bool clocks, char *told,
-                     size_t size)
+static int plant_all(uint64_t seed, int from, int to, enum kind kind,
+                     char *told, size_t size)
 {
     int found = 0;
     told[0] = '\0';
@@ -237,7 +252,7 @@ static int plant_all(uint64_t seed, int from, int to, bool clocks, char *told,
         struct tally t = {0};
         while (t.failures == 0 && t.n < CONTROL_MAX) {
             struct life life =
-                life_of(seed + (uint64_t)t.n, clocks, (enum plant)p);
+                life_of(seed + (uint64_t)t.n, kind, (enum plant)p);
             (void)play(&life, &t);
         }
         found += t.failures > 0 ? 1 : 0;
@@ -265,16 +280,17 @@ static bool tell(const char *test, const char *what, const struct tally *t,
                  uint64_t hash)
 {
     char figures[512];
-    (void)snprintf(figures, sizeof figures,
-                   "\"accepted\":%" PRId64 ",\"requests\":%" PRId64
-                   ",\"crashes\":%" PRId64 ",\"store_faults\":%" PRId64
-                   ",\"clock_jumps\":%" PRId64 ",\"ambiguous\":%" PRId64
-                   ",\"refusals\":%" PRId64 ",\"faults\":%" PRId64
-                   ",\"same_key_resends\":%" PRId64 ",\"run_again\":%" PRId64
-                   ",\"trace\":\"%016" PRIx64 "\"",
-                   t->c.accepted, t->c.requests, t->c.crashes,
-                   t->c.store_faults, t->c.jumps, t->c.ambiguous, t->c.refusals,
-                   t->c.faults, t->c.resends, t->again, hash);
+    (void)snprintf(
+        figures, sizeof figures,
+        "\"accepted\":%" PRId64 ",\"requests\":%" PRId64 ",\"crashes\":%" PRId64
+        ",\"store_faults\":%" PRId64 ",\"clock_jumps\":%" PRId64
+        ",\"ambiguous\":%" PRId64 ",\"refusals\":%" PRId64
+        ",\"faults\":%" PRId64 ",\"same_key_resends\":%" PRId64
+        ",\"backlogs\":%" PRId64 ",\"overtakes\":%" PRId64
+        ",\"run_again\":%" PRId64 ",\"trace\":\"%016" PRIx64 "\"",
+        t->c.accepted, t->c.requests, t->c.crashes, t->c.store_faults,
+        t->c.jumps, t->c.ambiguous, t->c.refusals, t->c.faults, t->c.resends,
+        t->c.backlogs, t->c.overtakes, t->again, hash);
     struct result r = {.test = test,
                        .what = what,
                        .n = t->n,
@@ -292,10 +308,10 @@ static bool tell(const char *test, const char *what, const struct tally *t,
     return result_tell(&r) && fired;
 }
 
-static int play_one(uint64_t seed, bool clocks)
+static int play_one(uint64_t seed, enum kind kind)
 {
     struct tally t = {0};
-    struct life life = life_of(seed, clocks, PLANT_NONE);
+    struct life life = life_of(seed, kind, PLANT_NONE);
     uint64_t hash = play(&life, &t);
     (void)printf("seed %" PRIu64 " trace %016" PRIx64 ": %s\n", seed, hash,
                  the_world.m.failed ? the_world.m.why : "holds");
@@ -307,9 +323,9 @@ static bool play_everything(uint64_t seed, int64_t count, bool full, int jobs)
     struct tally all = {0};
     char told[64];
     double began = seconds();
-    struct sum drawn = play_many(seed, count, false, jobs);
-    int missed =
-        plant_all(seed, PLANT_SETTLES, PLANT_REKEYS, false, told, sizeof told);
+    struct sum drawn = play_many(seed, count, KIND_PLAIN, jobs);
+    int missed = plant_all(seed, PLANT_SETTLES, PLANT_REKEYS, KIND_PLAIN, told,
+                           sizeof told);
     bool good = tell("simulation",
                      "lives of an hour with faults from one seed, held against "
                      "a model after each step, then drained",
@@ -327,25 +343,45 @@ static bool play_clocks(uint64_t seed, int64_t count, int jobs)
 {
     char told[64];
     double began = seconds();
-    struct sum sum = play_many(seed, count, true, jobs);
-    int missed = plant_all(seed, PLANT_WALL_CLOCK, PLANT_WALL_CLOCK, true, told,
-                           sizeof told);
+    struct sum sum = play_many(seed, count, KIND_CLOCKS, jobs);
+    int missed = plant_all(seed, PLANT_WALL_CLOCK, PLANT_WALL_CLOCK,
+                           KIND_CLOCKS, told, sizeof told);
     return tell("clock",
                 "lives in which the clocks jump by up to 30 years and stand "
                 "still: no stall, no stampede, no other order",
                 &sum.t, seed, began, told, missed == 0, sum.hash);
 }
 
+static bool play_backlog(uint64_t seed, int64_t count, int jobs)
+{
+    char told[64];
+    double began = seconds();
+    struct sum sum = play_many(seed, count, KIND_BACKLOG, jobs);
+    int missed = plant_all(seed, PLANT_BLIND, PLANT_BLIND, KIND_BACKLOG, told,
+                           sizeof told);
+    if (sum.t.c.overtakes == 0) {
+        (void)printf("no batch overtook a backlog\n");
+    }
+    return tell("simulation-backlog",
+                "lives that begin with an outage: new events overtake what it "
+                "left, but not their own sessions",
+                &sum.t, seed, began, told, missed == 0, sum.hash) &&
+           sum.t.c.overtakes > 0;
+}
+
 int main(int argc, char **argv)
 {
     bool full = long_run_is_full();
-    bool clocks = false, one = false, good;
+    enum kind kind = KIND_PLAIN;
+    bool one = false, good;
     uint64_t seed = 1;
     int64_t count = 0;
     int jobs = full ? (int)sysconf(_SC_NPROCESSORS_ONLN) : 1;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--clocks") == 0) {
-            clocks = true;
+            kind = KIND_CLOCKS;
+        } else if (strcmp(argv[i], "--backlog") == 0) {
+            kind = KIND_BACKLOG;
         } else if (i + 1 < argc && strcmp(argv[i], "--count") == 0) {
             count = strtoll(argv[++i], NULL, 10);
         } else if (i + 1 < argc && strcmp(argv[i], "--jobs") == 0) {
@@ -364,8 +400,10 @@ int main(int argc, char **argv)
     make_folder();
     (void)printf("seed %" PRIu64 "\n", seed);
     if (one) {
-        good = play_one(seed, clocks) == 0;
-    } else if (clocks) {
+        good = play_one(seed, kind) == 0;
+    } else if (kind == KIND_BACKLOG) {
+        good = play_backlog(seed, count > 0 ? count : full ? 10000 : 30, jobs);
+    } else if (kind == KIND_CLOCKS) {
         good = play_clocks(seed, count > 0 ? count : full ? 10000 : 40, jobs);
     } else {
         good = play_everything(seed,

@@ -17,6 +17,7 @@ enum plant {
     PLANT_SENDS_TWICE, /* a request is repeated by whoever carries it */
     PLANT_FORGETS,     /* a process that dies takes what it was told along */
     PLANT_REKEYS,      /* a resend goes under a new key */
+    PLANT_BLIND,       /* nobody looks who waits in a backlog */
     PLANT_WALL_CLOCK,  /* waiting is measured by the clock on the wall */
     PLANTS
 };
@@ -38,7 +39,7 @@ struct request_seen {
 
 struct counts {
     int64_t accepted, requests, crashes, store_faults, jumps, ambiguous,
-        refusals, faults, resends;
+        refusals, faults, resends, backlogs, overtakes;
 };
 
 struct world {
@@ -47,6 +48,7 @@ struct world {
     struct counts counts;
     uint64_t hash;
     enum plant plant;
+    bool crowded;       /* long backlogs, sessions that come and go */
     int fault_percent;  /* of answers */
     int store_faults;   /* turns to fail yet */
     int64_t wall_ahead; /* wall - mono */

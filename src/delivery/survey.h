@@ -1,0 +1,43 @@
+/* The survey of a lane's backlog, on the thread pool beside its turns: when one
+ * of them finds a long one, and all goes well, it is looked through a slice at
+ * a time, and the turns that follow let new events overtake it. All calls on
+ * the loop's thread. */
+#ifndef DELIVERY_SURVEY_H
+#define DELIVERY_SURVEY_H
+
+#include <uv.h>
+
+#include "outbox/batch.h"
+
+struct survey {
+    struct outbox *box;
+    uv_loop_t *loop;
+    int64_t destination;
+    int lane;
+    void (*done)(void *arg); /* a step has ended */
+    void *arg;
+    struct backlog *backlog; /* NULL: there is none, as far as is known */
+    bool wanted;             /* the last turn found one */
+    bool stepping;
+    bool ready;           /* it is known */
+    int64_t now, next_at; /* mono ms: the last turn; no new one before */
+    uv_work_t work;
+    enum spool_status status;
+    bool stepped; /* to the end */
+};
+
+void survey_init(struct survey *s, struct outbox *box, uv_loop_t *loop,
+                 int64_t destination, int lane, void (*done)(void *arg),
+                 void *arg);
+void survey_finish(struct survey *s); /* not while it steps */
+
+/* What a turn says of the backlog it was given, or found. */
+void survey_follow(struct survey *s, const struct turn *turn, int64_t mono_ms);
+
+/* The next step, if one is wanted and the lane drains. */
+void survey_go_on(struct survey *s, bool drains);
+
+/* The backlog when it is known, for the next turn; else NULL. */
+struct backlog *survey_known(const struct survey *s);
+
+#endif
