@@ -76,6 +76,10 @@ enum spool_status outbox_tidy(struct outbox *box,
                                                          struct spool_error *),
                               void *arg, struct spool_error *err);
 
+/* The columns of the AUDIT statements, the chain the eighth; borrowed until the
+ * next step. */
+void audit_read(sqlite3_stmt *s, struct audit_record *r);
+
 /* The columns of the DESTINATION statements. */
 void destination_read(sqlite3_stmt *s, struct destination *d);
 enum spool_status destination_row(struct db *db, sqlite3_stmt *s, bool *found,
