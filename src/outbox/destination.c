@@ -9,23 +9,6 @@
 #include "outbox/relane.h"
 #include "outbox/store.h"
 
-void destination_default(struct destination *d)
-{
-    *d = (struct destination){
-        .profile = "segmentify",
-        .lanes = 1,
-        /* The guide names no limit; its browser client sends what gathered
-         * in a tenth of a second. */
-        .batch_events = 50,
-        .batch_bytes = (int64_t)256 * 1024,
-        .batch_age_ms = 100,
-        .backoff_base_ms = 1000,
-        .backoff_cap_ms = (int64_t)10 * 60 * 1000,
-        .hold_after = 20,
-        .spread_ms = 30000,
-    };
-}
-
 static enum spool_status check_number(const char *what, int64_t value,
                                       int64_t least, int64_t most,
                                       struct spool_error *err)

@@ -1,7 +1,24 @@
-/* A destination's row, read and written. */
+/* A destination's row: its defaults, read and written. */
 #include <string.h>
 
 #include "outbox/store.h"
+
+void destination_default(struct destination *d)
+{
+    *d = (struct destination){
+        .profile = "segmentify",
+        .lanes = 1,
+        /* The guide names no limit; its browser client sends what gathered
+         * in a tenth of a second. */
+        .batch_events = 50,
+        .batch_bytes = (int64_t)256 * 1024,
+        .batch_age_ms = 100,
+        .backoff_base_ms = 1000,
+        .backoff_cap_ms = (int64_t)10 * 60 * 1000,
+        .hold_after = 20,
+        .spread_ms = 30000,
+    };
+}
 
 static const char *const state_names[] = {
     [DESTINATION_RUNNING] = "running",
