@@ -16,7 +16,6 @@
 #include "base/random.h"
 #include "outbox/db.h"
 #include "outbox/keep.h"
-#include "outbox/limits.h"
 #include "outbox/migrate.h"
 #include "outbox/salvage.h"
 #include "outbox/site.h"
@@ -247,7 +246,6 @@ static enum spool_status fill_fresh(struct db *db, const char *path,
         db_run(db, err, STATEMENT_STORE_MAKE, "ti", id, now);
     if (status == SPOOL_OK) {
         status = keep_salvage(db, path, now, err);
-        limits_salvage(db, path);
     }
     if (status == SPOOL_OK) {
         (void)snprintf(

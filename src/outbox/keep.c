@@ -134,12 +134,11 @@ void keep_make_missing(struct outbox *box)
     }
 }
 
-enum spool_status keep_salvage(struct db *db, const char *path, int64_t now,
-                               struct spool_error *err)
+static enum spool_status salvage_destinations(struct db *db, const char *path,
+                                              const char *name, int64_t now,
+                                              struct spool_error *err)
 {
-    char name[NAME_SIZE];
     struct destination d;
-    keep_name(path, name, sizeof name);
     if (salvage_table(db, path, "spool_destination") ||
         salvage_table(db, name, "spool_destination")) {
         return SPOOL_OK;
@@ -150,6 +149,27 @@ enum spool_status keep_salvage(struct db *db, const char *path, int64_t now,
                   (int64_t)d.lanes, (int64_t)d.batch_events, d.batch_bytes,
                   d.batch_age_ms, d.backoff_base_ms, d.backoff_cap_ms,
                   (int64_t)d.hold_after, now);
+}
+
+static void salvage_limits(struct db *db, const char *path, const char *name)
+{
+    static const char *const tables[] = {"spool_limit", "spool_class"};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        if (!salvage_table(db, path, tables[i])) {
+            (void)salvage_table(db, name, tables[i]);
+        }
+    }
+    (void)salvage_table(db, path, "spool_toll");
+}
+
+enum spool_status keep_salvage(struct db *db, const char *path, int64_t now,
+                               struct spool_error *err)
+{
+    char name[NAME_SIZE];
+    keep_name(path, name, sizeof name);
+    enum spool_status status = salvage_destinations(db, path, name, now, err);
+    salvage_limits(db, path, name);
+    return status;
 }
 
 int64_t keep_base(const char *path, int64_t id, int64_t behind)

@@ -32,7 +32,8 @@ enum spool_status keep_write(struct db *db, struct spool_error *err);
 void keep_make_missing(struct outbox *box);
 
 /* Copies the destinations of the outbox at path, which is damaged, into db, or
- * else those of its copy, or else the one that stands for them. */
+ * else those of its copy, or else the one that stands for them; and the limits
+ * as far as one of the two can be read. */
 enum spool_status keep_salvage(struct db *db, const char *path, int64_t now,
                                struct spool_error *err);
 

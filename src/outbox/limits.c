@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "outbox/keep.h"
-#include "outbox/salvage.h"
 #include "outbox/store.h"
 
 static const char *const cause_names[] = {
@@ -250,17 +249,4 @@ enum spool_status limits_was_shed(struct outbox *box, int64_t id, bool *shed,
 {
     struct shed_question q = {id, shed};
     return outbox_read(box, look_for_shed, &q, err);
-}
-
-void limits_salvage(struct db *db, const char *path)
-{
-    static const char *const tables[] = {"spool_limit", "spool_class"};
-    char copy[4300];
-    keep_name(path, copy, sizeof copy);
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        if (!salvage_table(db, path, tables[i])) {
-            (void)salvage_table(db, copy, tables[i]);
-        }
-    }
-    (void)salvage_table(db, path, "spool_toll");
 }

@@ -72,8 +72,4 @@ enum spool_status limits_read(struct db *db, struct limits *out,
 enum spool_status limits_bytes(struct db *db, int64_t *out,
                                struct spool_error *err);
 
-/* What a damaged file says of them, or else its copy (keep.h), as far as it can
- * be read, for the fresh one in db. */
-void limits_salvage(struct db *db, const char *path);
-
 #endif
