@@ -104,34 +104,12 @@ enum spool_status keep_write(struct db *db, struct spool_error *err)
     return status;
 }
 
-static enum spool_status look_for_any(struct db *db, void *arg,
-                                      struct spool_error *err)
-{
-    int64_t *any = arg;
-    enum spool_status status =
-        db_number(db, err, 0, any, STATEMENT_DESTINATION_NEXT, "i", (int64_t)0);
-    return status == SPOOL_OK && *any == 0
-               ? db_number(db, err, 0, any, STATEMENT_LIMIT_GET, "")
-               : status;
-}
-
-static enum spool_status write_copy(struct db *db, void *arg,
-                                    struct spool_error *err)
-{
-    (void)arg;
-    return keep_write(db, err);
-}
-
-void keep_make_missing(struct outbox *box)
+bool keep_is_missing(const char *path)
 {
     char name[NAME_SIZE];
     struct stat st;
-    int64_t any = 0;
-    keep_name(box->path, name, sizeof name);
-    if (lstat(name, &st) != 0 && errno == ENOENT &&
-        outbox_read(box, look_for_any, &any, NULL) == SPOOL_OK && any > 0) {
-        (void)outbox_write(box, write_copy, NULL, NULL);
-    }
+    keep_name(path, name, sizeof name);
+    return lstat(name, &st) != 0 && errno == ENOENT;
 }
 
 static enum spool_status salvage_destinations(struct db *db, const char *path,

@@ -15,8 +15,6 @@
 
 #include "outbox/db.h"
 
-struct outbox;
-
 /* The id of DESTINATION_STAND_IN, above any that was given out. */
 #define KEEP_GONE_ID 1000000
 
@@ -27,9 +25,8 @@ void keep_name(const char *path, char *out, size_t size);
  * can come behind a newer one. On failure the copy is the one before. */
 enum spool_status keep_write(struct db *db, struct spool_error *err);
 
-/* Makes the copy of an outbox that has something to copy and no copy. What
- * fails is tried again with the next opening or change. */
-void keep_make_missing(struct outbox *box);
+/* Whether no copy lies beside path. */
+bool keep_is_missing(const char *path);
 
 /* Copies the destinations of the outbox at path, which is damaged, into db, or
  * else those of its copy, or else the one that stands for them; and the limits

@@ -55,6 +55,34 @@ static enum spool_status bring_up_to_date(struct outbox *box,
     return status == SPOOL_OK ? migrate(db, err) : status;
 }
 
+static enum spool_status look_for_any(struct db *db, void *arg,
+                                      struct spool_error *err)
+{
+    int64_t *any = arg;
+    enum spool_status status =
+        db_number(db, err, 0, any, STATEMENT_DESTINATION_NEXT, "i", (int64_t)0);
+    return status == SPOOL_OK && *any == 0
+               ? db_number(db, err, 0, any, STATEMENT_LIMIT_GET, "")
+               : status;
+}
+
+static enum spool_status write_copy(struct db *db, void *arg,
+                                    struct spool_error *err)
+{
+    (void)arg;
+    return keep_write(db, err);
+}
+
+/* What fails is tried again with the next opening or change. */
+static void copy_destinations(struct outbox *box)
+{
+    int64_t any = 0;
+    if (keep_is_missing(box->path) &&
+        outbox_read(box, look_for_any, &any, NULL) == SPOOL_OK && any > 0) {
+        (void)outbox_write(box, write_copy, NULL, NULL);
+    }
+}
+
 /* Who reads goes forward through the log, and SQLite forgets all pages whenever
  * somebody else has written: a few that stay in the processor's cache are read
  * faster than many that are got from the system and given back. */
@@ -93,7 +121,7 @@ static enum spool_status open_parts(struct outbox *box, int64_t ballast_bytes,
         status = guard_open(box, err);
     }
     if (status == SPOOL_OK) {
-        keep_make_missing(box);
+        copy_destinations(box);
         ballast_make(&box->writer.ballast);
     }
     return status;
