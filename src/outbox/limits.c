@@ -7,17 +7,6 @@
 #include "outbox/keep.h"
 #include "outbox/store.h"
 
-static const char *const cause_names[] = {
-    [LIMIT_EVENTS] = "events",
-    [LIMIT_BYTES] = "bytes",
-    [LIMIT_DISK] = "disk",
-};
-
-const char *limit_cause_name(enum limit_cause cause)
-{
-    return cause_names[cause];
-}
-
 int64_t limit_share(int64_t limit, int share)
 {
     return limit / 100 * share + limit % 100 * share / 100;
@@ -181,7 +170,7 @@ static enum spool_status read_tolls(struct db *db, struct limits_usage *u,
         db_copy_text(s, 1, cause, sizeof cause);
         for (int i = 0; i < LIMIT_CAUSES; i++) {
             if (class >= 0 && class < OUTBOX_CLASSES &&
-                strcmp(cause, cause_names[i]) == 0) {
+                strcmp(cause, toll_cause_name((enum limit_cause)i)) == 0) {
                 (strcmp(what, "shed") == 0 ? u->shed : u->refused)[i][class] =
                     sqlite3_column_int64(s, 3);
             }

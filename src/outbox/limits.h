@@ -54,9 +54,6 @@ enum spool_status limits_usage(struct outbox *box, struct limits_usage *out,
 enum spool_status limits_was_shed(struct outbox *box, int64_t id, bool *shed,
                                   struct spool_error *err);
 
-/* "events", "bytes", "disk": static. */
-const char *limit_cause_name(enum limit_cause cause);
-
 /* What a share comes to. */
 int64_t limit_share(int64_t limit, int share);
 

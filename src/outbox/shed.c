@@ -296,7 +296,7 @@ static enum spool_status write_audit(struct db *db, const struct shed_job *j,
         fits = fits && buffer_add(&text, word, (size_t)n);
     }
     int n = snprintf(word, sizeof word, "gave way at the limit of %s",
-                     limit_cause_name(cause));
+                     toll_cause_name(cause));
     fits = fits && buffer_add(&text, word, (size_t)n + 1);
     enum spool_status status =
         fits ? audit(db, j->now, "shed", NULL, j->n, text.data, err)

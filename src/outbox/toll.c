@@ -1,9 +1,19 @@
 #include "outbox/toll.h"
 
 #include "outbox/db.h"
-#include "outbox/limits.h"
 
 #define WRITE_MS 1000
+
+static const char *const cause_names[] = {
+    [LIMIT_EVENTS] = "events",
+    [LIMIT_BYTES] = "bytes",
+    [LIMIT_DISK] = "disk",
+};
+
+const char *toll_cause_name(enum limit_cause cause)
+{
+    return cause_names[cause];
+}
 
 void toll_add(struct toll *t, const struct toll_counts *c)
 {
@@ -24,7 +34,7 @@ static enum spool_status add(struct db *db, const char *what,
     return events == 0
                ? SPOOL_OK
                : db_run(db, err, STATEMENT_TOLL_ADD, "ttii", what,
-                        limit_cause_name(cause), (int64_t) class, events);
+                        toll_cause_name(cause), (int64_t) class, events);
 }
 
 enum spool_status toll_write(struct db *db, struct toll *t, int64_t mono_ms,

@@ -24,6 +24,9 @@ struct toll {
     int64_t written_at; /* monotonic ms; jobs' own */
 };
 
+/* "events", "bytes", "disk": static. */
+const char *toll_cause_name(enum limit_cause cause);
+
 /* Any thread. */
 void toll_add(struct toll *t, const struct toll_counts *c);
 
