@@ -1,4 +1,5 @@
-/* What is inside an outbox, for the other files of this layer. */
+/* What is inside an outbox, and how the other files of this layer read and
+ * write through it. */
 #ifndef OUTBOX_STORE_H
 #define OUTBOX_STORE_H
 

@@ -1,0 +1,62 @@
+#include "outbox/store.h"
+
+#include "base/error.h"
+#include "outbox/aside.h"
+
+enum spool_status outbox_read(struct outbox *box,
+                              enum spool_status (*read)(struct db *, void *,
+                                                        struct spool_error *),
+                              void *arg, struct spool_error *err)
+{
+    (void)pthread_mutex_lock(&box->read_lock);
+    enum spool_status status = db_begin_read(&box->reader, err);
+    if (status == SPOOL_OK) {
+        status = read(&box->reader, arg, err);
+        db_rollback(&box->reader);
+    }
+    (void)pthread_mutex_unlock(&box->read_lock);
+    return status;
+}
+
+/* What a write led to; an outbox that turned out to be damaged is set aside. A
+ * commit can fail so as well: it stays unknown, and the rows that it may have
+ * written are put back with the others. */
+static enum spool_status written(struct outbox *box, enum spool_status status,
+                                 struct spool_error *err)
+{
+    bool failed_so = status == SPOOL_DAMAGED || status == SPOOL_UNKNOWN;
+    if (failed_so && atomic_load(&box->writer.db.corrupt) &&
+        aside_make(box->path, box->inode, box->clock, NULL) == SPOOL_OK &&
+        status == SPOOL_DAMAGED) {
+        return failed(err, SPOOL_MOVED,
+                      "%s was damaged and has been set aside; nothing was "
+                      "stored, open the spool again to go on with a fresh one "
+                      "and run spoolctl recover to get the old events back",
+                      box->path);
+    }
+    return status;
+}
+
+enum spool_status outbox_write(struct outbox *box,
+                               enum spool_status (*write)(struct db *, void *,
+                                                          struct spool_error *),
+                               void *arg, struct spool_error *err)
+{
+    return written(box, writer_run(&box->writer, write, arg, err), err);
+}
+
+enum spool_status outbox_record(
+    struct outbox *box,
+    enum spool_status (*write)(struct db *, void *, struct spool_error *),
+    void *arg, struct spool_error *err)
+{
+    return written(box, writer_record(&box->writer, write, arg, err), err);
+}
+
+enum spool_status outbox_tidy(struct outbox *box,
+                              enum spool_status (*write)(struct db *, void *,
+                                                         struct spool_error *),
+                              void *arg, struct spool_error *err)
+{
+    return written(box, writer_tidy(&box->writer, write, arg, err), err);
+}
