@@ -57,6 +57,17 @@ static enum spool_status checkpoint_locked(struct writer *w, bool *whole,
     return status;
 }
 
+/* What a sync has failed to write is read as if it were on disk. In another WAL
+ * than we know, all that there is may be such. */
+void checkpoint_doubt(struct writer *w)
+{
+    uint32_t number = 0;
+    bool known = wal_number(w->db.path, &number) && number == w->mark.wal;
+    w->ended = SPOOL_UNKNOWN;
+    int64_t synced = known ? w->db.wal_synced : 0;
+    mark_doubt(&w->mark, synced > 0 ? number : 0, synced);
+}
+
 bool checkpoint_settle(struct writer *w)
 {
     sqlite3_file *wal = w->db.owes_sync ? db_wal(&w->db) : NULL;
@@ -64,7 +75,7 @@ bool checkpoint_settle(struct writer *w)
         return true;
     }
     if (wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK) {
-        writer_doubt(w);
+        checkpoint_doubt(w);
         return false;
     }
     w->db.owes_sync = false;

@@ -15,6 +15,10 @@ struct writer;
  * writer ends. */
 void checkpoint_try(struct writer *w);
 
+/* For who leads: a sync failed. Nothing is accepted any more, and the next one
+ * who opens the outbox mends it (checkpoint_mend). */
+void checkpoint_doubt(struct writer *w);
+
 /* Syncs what need not have been on disk, without the write lock. False: that
  * failed, and the writer has ended. */
 bool checkpoint_settle(struct writer *w);

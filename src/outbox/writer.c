@@ -196,17 +196,6 @@ static enum spool_status transact_unsynced(struct writer *w,
     return status;
 }
 
-/* What a sync has failed to write is read as if it were on disk. In another WAL
- * than we know, all that there is may be such. */
-void writer_doubt(struct writer *w)
-{
-    uint32_t number = 0;
-    bool known = wal_number(w->db.path, &number) && number == w->mark.wal;
-    w->ended = SPOOL_UNKNOWN;
-    int64_t synced = known ? w->db.wal_synced : 0;
-    mark_doubt(&w->mark, synced > 0 ? number : 0, synced);
-}
-
 /* One transaction. */
 static void lead(struct writer *w, struct write_job *jobs)
 {
@@ -223,7 +212,7 @@ static void lead(struct writer *w, struct write_job *jobs)
     if (w->ended == SPOOL_OK && status == SPOOL_MOVED) {
         w->ended = status;
     } else if (w->ended == SPOOL_OK && status == SPOOL_UNKNOWN) {
-        writer_doubt(w);
+        checkpoint_doubt(w);
     }
 }
 

@@ -88,10 +88,6 @@ enum spool_status writer_tidy(struct writer *w,
                                                        struct spool_error *),
                               void *arg, struct spool_error *err);
 
-/* For who leads: a sync failed. Nothing is accepted any more, and the next one
- * who opens the outbox mends it. */
-void writer_doubt(struct writer *w);
-
 /* For a job: how much must be free on the disk for new events, which is wanted
  * or, if that is more, the low-water mark. */
 int64_t writer_keeps_free(const struct writer *w, int64_t wanted);
