@@ -17,6 +17,9 @@
 #include "outbox/statements.h"
 #include "spool/error.h"
 
+/* Who waits for a lock waits so long. */
+#define DB_BUSY_TIMEOUT_MS 10000
+
 struct visit;
 
 struct db {
@@ -44,6 +47,10 @@ void db_close(struct db *db);
 /* What SQLite said last, as a status and a sentence that begins with what. */
 enum spool_status db_failed(struct db *db, struct spool_error *err,
                             const char *what);
+
+/* Likewise, of a file that was opened and cannot be written. */
+enum spool_status db_read_only(const struct db *db, struct spool_error *err,
+                               const char *what);
 
 /* Runs SQL that has no parameters and whose rows nobody wants. */
 enum spool_status db_exec(struct db *db, const char *sql,

@@ -12,7 +12,7 @@
  * four times it; a WAL that nobody bounds slows every reader and the next
  * start. */
 #define WAL_FRAMES_MAX 500
-#define PAGE_BYTES     8192 /* as db.c makes them */
+#define PAGE_BYTES     8192 /* as db_open.c makes them */
 
 /* How long a leader waits for the threads that came last time. A sync takes
  * ten times as long, and each thread that makes it saves one. */

@@ -10,9 +10,9 @@ module.exports = [
     {
         name: 'commits sync as synchronous=NORMAL does',
         edits: [
-            ['src/outbox/db.c', '"PRAGMA synchronous = FULL;"',
+            ['src/outbox/db_open.c', '"PRAGMA synchronous = FULL;"',
                 '"PRAGMA synchronous = NORMAL;"'],
-            ['src/outbox/db.c', 'pragma_is(db, "synchronous", "2", err)',
+            ['src/outbox/db_open.c', 'pragma_is(db, "synchronous", "2", err)',
                 'pragma_is(db, "synchronous", "1", err)'],
         ],
         test: 'crash/power',
