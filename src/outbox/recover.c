@@ -94,27 +94,6 @@ static bool take_cell(void *arg, const struct cell *cell)
     return (j->n < CHUNK_EVENTS && j->bytes.len < CHUNK_BYTES) || write_out(j);
 }
 
-static void tell_orders(struct db *db, const struct recover_report *r,
-                        enum recover_kind kind, int64_t lo, int64_t hi)
-{
-    bool row;
-    sqlite3_stmt *s = db_query(db, STATEMENT_ORDERS_OPEN_BETWEEN, "ii", lo, hi);
-    while (db_row(db, s, &row, NULL) == SPOOL_OK && row) {
-        r->order(r->arg, kind, (const char *)sqlite3_column_text(s, 0),
-                 sqlite3_column_int64(s, 1));
-    }
-}
-
-void recover_tell(struct db *db, const struct recover_report *r,
-                  enum recover_kind kind, const char *destination, int64_t lo,
-                  int64_t hi)
-{
-    if (r->range != NULL) {
-        r->range(r->arg, kind, destination, lo, hi);
-        tell_orders(db, r, kind, lo, hi);
-    }
-}
-
 /* What the log has already, by an earlier run or by another file. */
 static enum spool_status look_for_present(struct db *db, struct job *j,
                                           struct spool_error *err)
