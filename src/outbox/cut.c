@@ -2,27 +2,14 @@
 #include "outbox/cut.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "outbox/hold.h"
 #include "outbox/overtake.h"
 
-#define DAY_MS ((int64_t)24 * 60 * 60 * 1000)
-
 /* Nobody else probes while one lane does; should its process end, another may
  * after this. */
 #define PROBE_LEASE_MS 60000
-
-/* A time on disk may come from a clock that was set since: nothing waits for
- * longer than the longest wait there is. */
-bool cut_is_due(const struct turn_job *j, int64_t at)
-{
-    if (j->take->now || (at != 0 && at == j->take->not_yet)) {
-        return j->take->now;
-    }
-    return at <= j->now || at > j->now + DAY_MS + DAY_MS / 8;
-}
 
 bool cut_is_spread(struct turn_job *j, int64_t oldest)
 {
@@ -33,20 +20,6 @@ bool cut_is_spread(struct turn_job *j, int64_t oldest)
     j->turn->taken = TAKEN_WAIT;
     j->turn->wait_until = j->now + j->take->spread_ms;
     return true;
-}
-
-struct tile turn_new_tile(struct turn_job *j, int64_t lo, int64_t hi,
-                          int64_t events, int64_t passed, enum tile_state state)
-{
-    struct tile t = {.destination = j->destination,
-                     .lane = j->lane,
-                     .lo = lo,
-                     .hi = hi,
-                     .events = events,
-                     .passed = passed,
-                     .state = state};
-    uuid_v7(&j->box->rng, j->now, t.key);
-    return t;
 }
 
 static enum spool_status append_tile(struct db *db, struct turn_job *j,
@@ -65,24 +38,6 @@ static enum spool_status append_tile(struct db *db, struct turn_job *j,
 static const char damaged_reason[] =
     "its bytes are not the ones that were accepted (checksum); it was never "
     "sent, compare with the till's own record";
-
-void turn_give(struct turn_job *j, const struct tile *t, struct batch *b,
-               bool more)
-{
-    b->id = t->id;
-    b->destination = t->destination;
-    b->lane = t->lane;
-    b->lo = t->lo;
-    b->hi = t->hi;
-    memcpy(b->key, t->key, sizeof b->key);
-    b->attempts = t->attempts;
-    b->unknown = t->unknown;
-    b->probe = j->turn->destination.state == DESTINATION_HELD;
-    b->more = more;
-    j->turn->taken = TAKEN_BATCH;
-    j->turn->batches[j->turn->n++] = *b;
-    *b = (struct batch){0};
-}
 
 enum spool_status cut_lease_probe(struct db *db, struct turn_job *j,
                                   struct spool_error *err)
@@ -154,16 +109,6 @@ static enum spool_status cut_rest(struct db *db, struct turn_job *j,
     *cursor = t.hi;
     return status == SPOOL_OK ? append_tile(db, j, &t, a.code, a.reason, err)
                               : status;
-}
-
-/* What seems to come from the future was put before the clock was set back: how
- * old it is nobody knows, and it does not wait until the clock is there again.
- */
-bool turn_is_due(const struct turn_job *j, bool full, int64_t oldest)
-{
-    return full || j->take->hurry || oldest > j->now ||
-           j->turn->destination.state == DESTINATION_HELD ||
-           cut_is_due(j, oldest + j->turn->destination.batch_age_ms);
 }
 
 enum spool_status cut_read_up_to(struct db *db, struct turn_job *j,

@@ -5,9 +5,6 @@
 
 #include "outbox/body.h"
 
-/* Whether a time on disk is over. */
-bool cut_is_due(const struct turn_job *j, int64_t at);
-
 /* Whether what was accepted at `oldest` waits yet, since others may have had
  * the outage too; the turn says until when. */
 bool cut_is_spread(struct turn_job *j, int64_t oldest);

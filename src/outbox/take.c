@@ -121,7 +121,7 @@ static enum spool_status tile_is_due(struct db *db, const struct turn_job *j,
 {
     int64_t tried_at = 0;
     enum spool_status status = SPOOL_OK;
-    *due = cut_is_due(j, t->next_at) ||
+    *due = turn_time_is_over(j, t->next_at) ||
            j->turn->destination.state == DESTINATION_HELD;
     if (!*due && t->next_at != j->take->not_yet) {
         status = db_number(db, err, 0, &tried_at, STATEMENT_TILE_CHANGED_AT,
@@ -302,7 +302,7 @@ enum spool_status turn_take(struct db *db, struct turn_job *j,
         return SPOOL_OK;
     }
     if (turn->destination.state == DESTINATION_HELD &&
-        !cut_is_due(j, turn->destination.next_probe_at)) {
+        !turn_time_is_over(j, turn->destination.next_probe_at)) {
         turn->taken = TAKEN_HELD;
         turn->wait_until = turn->destination.next_probe_at;
         return SPOOL_OK;

@@ -39,6 +39,9 @@ enum spool_status turn_give_back(struct db *db, struct turn_job *j,
                                  const struct batch *b,
                                  struct spool_error *err);
 
+/* Whether a time on disk is over. */
+bool turn_time_is_over(const struct turn_job *j, int64_t at);
+
 /* A tile of the lane, with a key of its own. */
 struct tile turn_new_tile(struct turn_job *j, int64_t lo, int64_t hi,
                           int64_t events, int64_t passed,

@@ -82,7 +82,7 @@ module.exports = [
     },
     {
         name: 'a wall clock set forward ends a wait',
-        edits: [['src/outbox/cut.c', '(at != 0 && at == j->take->not_yet)',
+        edits: [['src/outbox/turn.c', '(at != 0 && at == j->take->not_yet)',
             'false']],
         test: 'unit/flusher',
     },
