@@ -3,17 +3,8 @@
  * and with other lanes. */
 #include "outbox/batch.h"
 
-#include <stdlib.h>
-
 #include "base/error.h"
 #include "outbox/overtake.h"
-
-void batch_finish(struct batch *b)
-{
-    free(b->events);
-    buffer_finish(&b->bytes);
-    *b = (struct batch){0};
-}
 
 static enum spool_status settle_all(struct db *db, struct turn_job *j,
                                     struct spool_error *err)

@@ -36,6 +36,13 @@ static void flatten(char *text, size_t len)
     }
 }
 
+void batch_finish(struct batch *b)
+{
+    free(b->events);
+    buffer_finish(&b->bytes);
+    *b = (struct batch){0};
+}
+
 bool body_add(struct turn_job *j, struct batch *b, const struct row *row)
 {
     const struct framing *f = framing_of(j);
