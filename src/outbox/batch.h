@@ -87,7 +87,7 @@ void prefetch_finish(struct prefetch *p); /* safe twice */
 /* Most batches that a turn takes, and that wait taken behind the one in flight:
  * what a crash makes uncertain without need. Half of them are a sync's worth: a
  * sync takes as long as a few batches to an endpoint nearby. */
-#define BATCH_AHEAD 8
+#define BATCH_AHEAD 12
 
 struct take_options {
     int most_events;   /* slow start: at most so many now; 0 no such limit */
