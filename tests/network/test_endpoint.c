@@ -31,9 +31,9 @@
 
 /* What the address sanitizer keeps aside of freed memory counts too. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RSS_MAX_KB (96 * 1024)
+#define RSS_MAX_KB (600L * 1024)
 #else
-#define RSS_MAX_KB (96 * 1024)
+#define RSS_MAX_KB (96L * 1024)
 #endif
 
 /* A machine that stands still for a whole deadline makes a lost answer of any,
