@@ -211,26 +211,41 @@ static enum spool_status check_tile(struct db *db, struct verify_job *j,
     return status;
 }
 
-static enum spool_status check_lane(struct db *db, struct verify_job *j,
-                                    int lane, int64_t base, int64_t cursor,
-                                    int64_t dropped_to, struct spool_error *err)
+/* What lies between the tiles of an express lane went by the lane itself; those
+ * of any other lane leave no gap. *expect is where the next tile begins. */
+static enum spool_status check_tiles(struct db *db, struct verify_job *j,
+                                     int lane, bool gaps, int64_t *expect,
+                                     int64_t dropped_to,
+                                     struct spool_error *err)
 {
-    j->members.lane = lane;
-    int64_t expect = base + 1;
     bool more;
+    j->members.lane = lane;
     sqlite3_stmt *s =
         db_query(db, STATEMENT_TILES_OF_LANE, "ii", j->d->id, (int64_t)lane);
     enum spool_status status = db_row(db, s, &more, err);
     while (status == SPOOL_OK && more) {
         struct tile t;
         tile_read(s, &t);
-        status = check_tile(db, j, &t, expect, dropped_to, err);
-        expect = t.hi >= expect ? t.hi + 1 : expect;
+        if (gaps && t.lo > *expect) {
+            *expect = t.lo;
+        }
+        status = check_tile(db, j, &t, *expect, dropped_to, err);
+        *expect = t.hi >= *expect ? t.hi + 1 : *expect;
         if (status == SPOOL_OK) {
             status = db_row(db, s, &more, err);
         }
     }
     (void)sqlite3_reset(s);
+    return status;
+}
+
+static enum spool_status check_lane(struct db *db, struct verify_job *j,
+                                    int lane, int64_t base, int64_t cursor,
+                                    int64_t dropped_to, struct spool_error *err)
+{
+    int64_t expect = base + 1;
+    enum spool_status status =
+        check_tiles(db, j, lane, false, &expect, dropped_to, err);
     if (status == SPOOL_OK && expect != cursor + 1) {
         find(j,
              "%s, lane %d: batches end at event %lld and the cursor stands "
@@ -246,31 +261,13 @@ static enum spool_status check_lane(struct db *db, struct verify_job *j,
     return status;
 }
 
-/* An express lane's tiles do not overlap; what lies between them went by the
- * lane itself. */
 static enum spool_status check_express_tiles(struct db *db,
                                              struct verify_job *j, int lane,
                                              int64_t dropped_to,
                                              struct spool_error *err)
 {
     int64_t expect = 1;
-    bool more;
-    j->members.lane = lane;
-    sqlite3_stmt *s =
-        db_query(db, STATEMENT_TILES_OF_LANE, "ii", j->d->id, (int64_t)lane);
-    enum spool_status status = db_row(db, s, &more, err);
-    while (status == SPOOL_OK && more) {
-        struct tile t;
-        tile_read(s, &t);
-        expect = t.lo > expect ? t.lo : expect;
-        status = check_tile(db, j, &t, expect, dropped_to, err);
-        expect = t.hi >= expect ? t.hi + 1 : expect;
-        if (status == SPOOL_OK) {
-            status = db_row(db, s, &more, err);
-        }
-    }
-    (void)sqlite3_reset(s);
-    return status;
+    return check_tiles(db, j, lane, true, &expect, dropped_to, err);
 }
 
 /* Every event of a run lies in a tile. */
