@@ -64,23 +64,6 @@ static const struct code_rule code_rules[] = {
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
-const char *verdict_name(enum verdict verdict)
-{
-    switch (verdict) {
-    case VERDICT_DELIVERED:
-        return "delivered";
-    case VERDICT_RETRY:
-        return "retry";
-    case VERDICT_UNCERTAIN:
-        return "uncertain";
-    case VERDICT_REFUSED:
-        return "refused";
-    case VERDICT_HOLD:
-        return "hold";
-    }
-    return "?";
-}
-
 static void decide(struct judgement *out, enum verdict verdict,
                    const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

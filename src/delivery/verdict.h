@@ -86,8 +86,6 @@ struct judgement {
 void judge(enum profile profile, const struct reply *reply,
            unsigned unknown_before, int64_t wall_ms, struct judgement *out);
 
-const char *verdict_name(enum verdict verdict); /* "delivered", "retry", ... */
-
 /* Retry-After in both forms of RFC 9110 10.2.3, clamped to 0..24 h (a date that
  * has passed is 0); -1 when it cannot be read, which a fraction, a sign, an
  * exponent or a list makes it. text has no space around it. date is the
