@@ -403,14 +403,20 @@ static void without_a_header_it_is_as_any_other(void **state)
     assert_int_equal(after.by_state[EVENT_PURGED], 0);
 }
 
-static void limits_hold_for_the_fresh_file_too(void **state)
+static struct limits set_limits(struct fixture *f)
 {
-    struct fixture *f = *state;
-    struct limits l, now;
+    struct limits l;
     assert_int_equal(limits_get(f->box, &l, NULL), SPOOL_OK);
     l.max_events = 1001;
     l.classes[1] = (struct class_limit){60, true};
     assert_int_equal(limits_set(f->box, &l, NULL), SPOOL_OK);
+    return l;
+}
+
+static void limits_hold_for_the_fresh_file_too(void **state)
+{
+    struct fixture *f = *state;
+    struct limits l = set_limits(f), now;
     fill(f);
     overwrite(f->path, page_of(f->path, "{\"n\":500}"), 0, PAGE);
     fixture_open(f, f->now);
@@ -423,11 +429,7 @@ static void limits_hold_for_the_fresh_file_too(void **state)
 static void limits_come_from_their_copy_when_the_schema_is_gone(void **state)
 {
     struct fixture *f = *state;
-    struct limits l, now;
-    assert_int_equal(limits_get(f->box, &l, NULL), SPOOL_OK);
-    l.max_events = 1001;
-    l.classes[1] = (struct class_limit){60, true};
-    assert_int_equal(limits_set(f->box, &l, NULL), SPOOL_OK);
+    struct limits l = set_limits(f), now;
     fill(f);
     overwrite(f->path, 103, 0xFF, 2);
     fixture_open(f, f->now);
