@@ -7,11 +7,11 @@
  * as far ahead as there are places for. */
 #define AHEAD_BYTES ((size_t)2 * 1024 * 1024)
 
-void ahead_init(struct ahead *a, struct outbox *box, uv_loop_t *loop, int lane,
-                void (*done)(void *arg), void *arg)
+void ahead_init(struct ahead *a, struct outbox *box, struct job_thread *thread,
+                int lane, void (*done)(void *arg), void *arg)
 {
     *a = (struct ahead){.box = box,
-                        .loop = loop,
+                        .thread = thread,
                         .lane = lane,
                         .done = done,
                         .arg = arg,
@@ -74,19 +74,18 @@ static struct buffer take_memory(struct ahead *a)
     return a->spare_n > 0 ? a->spare[--a->spare_n] : (struct buffer){0};
 }
 
-static void run_read(uv_work_t *work)
+static void run_read(void *arg)
 {
-    struct ahead *a = work->data;
+    struct ahead *a = arg;
     /* What cannot be read now is read, or fails, in the turn. */
     (void)batch_prefetch(a->box, &a->as, a->lane, a->fresh[0].behind,
                          a->fresh_bytes, a->fresh, a->fresh_room, &a->fresh_n,
                          NULL);
 }
 
-static void read_done(uv_work_t *work, int cancelled)
+static void read_done(void *arg)
 {
-    struct ahead *a = work->data;
-    (void)cancelled; /* never: nobody cancels it */
+    struct ahead *a = arg;
     a->reading = false;
     if (a->fresh_n == 0) {
         a->behind = -1;
@@ -122,8 +121,8 @@ void ahead_read(struct ahead *a, const struct destination *d)
         a->fresh[i].batch.bytes = take_memory(a);
     }
     a->fresh[0].behind = a->behind;
-    a->work.data = a;
-    (void)uv_queue_work(a->loop, &a->work, run_read, read_done);
+    a->job = (struct job){.run = run_read, .done = read_done, .arg = a};
+    job_thread_do(a->thread, &a->job);
 }
 
 size_t ahead_take(struct ahead *a, struct prefetch *out, size_t most)

@@ -1,21 +1,21 @@
-/* Reading ahead: the events of a lane's next batches, read on the thread pool
- * while others fly and are settled. A row of batches, each beginning where the
- * one before it ends; one read at a time. All calls on the loop's thread. */
+/* Reading ahead: the events of a lane's next batches, read by a thread of the
+ * flusher's while others fly and are settled. A row of batches, each beginning
+ * where the one before it ends; one read at a time. All calls on the loop's
+ * thread. */
 #ifndef DELIVERY_AHEAD_H
 #define DELIVERY_AHEAD_H
 
-#include <uv.h>
-
+#include "delivery/job_thread.h"
 #include "outbox/batch.h"
 
 struct ahead {
     struct outbox *box;
-    uv_loop_t *loop;
+    struct job_thread *thread;
     int lane;
     void (*done)(void *arg); /* a read has ended */
     void *arg;
     bool reading;
-    uv_work_t work;
+    struct job job;
     struct destination as;              /* for the read under way */
     struct prefetch fresh[BATCH_AHEAD]; /* being read */
     size_t fresh_n, fresh_room, fresh_bytes;
@@ -27,8 +27,8 @@ struct ahead {
     size_t spare_n;
 };
 
-void ahead_init(struct ahead *a, struct outbox *box, uv_loop_t *loop, int lane,
-                void (*done)(void *arg), void *arg);
+void ahead_init(struct ahead *a, struct outbox *box, struct job_thread *thread,
+                int lane, void (*done)(void *arg), void *arg);
 void ahead_finish(struct ahead *a); /* not while it reads */
 
 /* Where the row begins: behind the batch that was taken last; -1: nowhere. Only

@@ -347,6 +347,8 @@ static void finish_if_stopped(struct flusher *f)
     close_handle(&own->wake_timer);
     close_handle(&own->grace_timer);
     tidier_close(&own->tidier, handle_closed);
+    job_thread_stop(&f->reader);
+    job_thread_detach(&f->reader, f, handle_closed);
 }
 
 static void grace_is_over(uv_timer_t *timer)
@@ -397,7 +399,8 @@ static void init_handles(struct flusher *f)
     own->survey_timer.data = f;
     own->wake_timer.data = f;
     own->grace_timer.data = f;
-    own->open = 6; /* these five and the sender */
+    job_thread_attach(&f->reader, loop);
+    own->open = 7; /* these six and the sender */
 }
 
 static void discard(struct flusher *f)
@@ -408,6 +411,24 @@ static void discard(struct flusher *f)
         free(f->own);
     }
     free(f);
+}
+
+static enum spool_status start_reader_and_sender(struct flusher *f,
+                                                 struct spool_error *err)
+{
+    const struct flusher_options *o = &f->options;
+    int rc = job_thread_start(&f->reader);
+    if (rc != 0) {
+        return failed(err, SPOOL_NO_MEMORY,
+                      "the system has no thread left for a flusher: %s",
+                      uv_strerror(rc));
+    }
+    enum spool_status status =
+        o->sender->create(o->loop, &o->http, &f->http, err);
+    if (status != SPOOL_OK) {
+        job_thread_stop(&f->reader);
+    }
+    return status;
 }
 
 enum spool_status flusher_start(const struct flusher_options *options,
@@ -437,8 +458,7 @@ enum spool_status flusher_start(const struct flusher_options *options,
         status = batch_recover(options->box, &interrupted, err);
     }
     if (status == SPOOL_OK) {
-        status = options->sender->create(options->loop, &options->http,
-                                         &f->http, err);
+        status = start_reader_and_sender(f, err);
     }
     if (status != SPOOL_OK) {
         discard(f);

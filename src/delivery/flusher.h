@@ -3,7 +3,7 @@
  * calls and the time by the outbox's clock and the loop's timers.
  *
  * Everything runs on the loop's thread; what blocks on the disk runs on
- * libuv's thread pool. */
+ * libuv's thread pool, reading ahead on a thread of its own. */
 #ifndef DELIVERY_FLUSHER_H
 #define DELIVERY_FLUSHER_H
 

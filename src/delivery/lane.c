@@ -442,8 +442,7 @@ struct lane *lane_create(struct flusher *f, const struct destination *d,
         return NULL;
     }
     pace_set(lane->pace, d->rate, mono_ms(lane));
-    ahead_init(&lane->ahead, f->options.box, f->options.loop, number, step_on,
-               lane);
+    ahead_init(&lane->ahead, f->options.box, &f->reader, number, step_on, lane);
     survey_init(&lane->survey, f->options.box, f->options.loop, d->id, number,
                 step_on, lane);
     rest_init(&lane->rest, f->options.loop, outbox_clock(f->options.box),

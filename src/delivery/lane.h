@@ -27,6 +27,7 @@
 
 #include "delivery/ahead.h"
 #include "delivery/flights.h"
+#include "delivery/job_thread.h"
 #include "delivery/pace.h"
 #include "delivery/rest.h"
 #include "delivery/survey.h"
@@ -77,6 +78,7 @@ struct flusher {
     struct http *http;
     struct rng rng;
     struct lane *lanes;
+    struct job_thread reader; /* ahead, for all lanes */
     bool stopping;
     bool failed;                 /* the outbox cannot be used any more */
     struct flusher_private *own; /* flusher.c's */

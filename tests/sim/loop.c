@@ -9,6 +9,8 @@
 
 #include <uv.h>
 
+#include "delivery/job_thread.h"
+
 #define THINGS_MAX 512
 #define SPIN_MAX   200000
 
@@ -17,7 +19,7 @@
 #define SURVEY_MS   1000
 #define LATE_MAX_MS 60000
 
-enum kind { NOTHING, TIMER, WORK, WORKED, CLOSING, WATCH, CALL };
+enum kind { NOTHING, TIMER, WORK, WORKED, JOB, JOB_RUN, CLOSING, WATCH, CALL };
 
 struct thing {
     enum kind kind;
@@ -196,6 +198,37 @@ void uv_close(uv_handle_t *handle, uv_close_cb cb)
     add(CLOSING, handle)->close = cb;
 }
 
+/* ---- the flusher's own thread ---- */
+
+int job_thread_start(struct job_thread *t)
+{
+    (void)t;
+    return 0;
+}
+
+void job_thread_attach(struct job_thread *t, uv_loop_t *l)
+{
+    (void)t;
+    (void)l;
+}
+
+void job_thread_do(struct job_thread *t, struct job *job)
+{
+    (void)t;
+    (void)add(JOB, job);
+}
+
+void job_thread_stop(struct job_thread *t)
+{
+    (void)t;
+}
+
+void job_thread_detach(struct job_thread *t, void *data, uv_close_cb closed)
+{
+    t->news.data = data;
+    uv_close((uv_handle_t *)&t->news, closed);
+}
+
 /* ---- running ---- */
 
 void loop_notify(void)
@@ -211,6 +244,7 @@ void loop_notify(void)
 static void run(struct thing *at)
 {
     struct thing t = *at;
+    const struct job *job = t.handle;
     at->kind = NOTHING;
     switch (t.kind) {
     case TIMER:
@@ -223,6 +257,14 @@ static void run(struct thing *at)
         break;
     case WORKED:
         t.after(t.handle, 0);
+        break;
+    case JOB: /* likewise */
+        *at = t;
+        at->kind = JOB_RUN;
+        job->run(job->arg);
+        break;
+    case JOB_RUN:
+        job->done(job->arg);
         break;
     case CLOSING:
         t.close(t.handle);

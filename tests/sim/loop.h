@@ -1,7 +1,8 @@
-/* libuv as far as the flusher uses it, in virtual time and one thread. The
- * program that links loop.c gets these calls instead of libuv's, so the product
- * is driven unchanged: what is ready is run in an order drawn from the seed,
- * and the time stands still until somebody moves it. */
+/* libuv and the flusher's thread as far as the flusher uses them, in virtual
+ * time and one thread. The program that links loop.c gets these calls instead
+ * of those, so the product is driven unchanged: what is ready is run in an
+ * order drawn from the seed, and the time stands still until somebody moves it.
+ */
 #ifndef SIM_LOOP_H
 #define SIM_LOOP_H
 
