@@ -68,10 +68,19 @@ void checkpoint_doubt(struct writer *w)
     mark_doubt(&w->mark, synced > 0 ? number : 0, synced);
 }
 
+/* On a disk on which a write may damage the bytes beside it SQLite fills the
+ * sector up with one more frame, and writes what is left of that behind the
+ * sync. */
+static bool fills_up(sqlite3_file *wal)
+{
+    return (wal->pMethods->xDeviceCharacteristics(wal) &
+            SQLITE_IOCAP_POWERSAFE_OVERWRITE) == 0;
+}
+
 bool checkpoint_settle(struct writer *w)
 {
-    sqlite3_file *wal = w->db.owes_sync ? db_wal(&w->db) : NULL;
-    if (wal == NULL) {
+    sqlite3_file *wal = db_wal(&w->db);
+    if (wal == NULL || (!w->db.owes_sync && !fills_up(wal))) {
         return true;
     }
     if (wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK) {
@@ -132,15 +141,11 @@ static enum spool_status checkpoint_whole(struct writer *w,
                   w->db.path, who);
 }
 
-/* Where what may not be on disk begins. On a disk on which a write may damage
- * the bytes beside it SQLite fills the sector up with one more frame, and
- * writes what is left of that behind the sync. */
+/* Where what may not be on disk begins. */
 static int64_t doubted_from(sqlite3_file *wal, const char *path, int64_t frames)
 {
-    int is = wal->pMethods->xDeviceCharacteristics(wal);
     int64_t sector = wal->pMethods->xSectorSize(wal);
-    if (frames == 0 || (is & SQLITE_IOCAP_POWERSAFE_OVERWRITE) != 0 ||
-        sector <= 0) {
+    if (frames == 0 || !fills_up(wal) || sector <= 0) {
         return wal_offset(path, frames);
     }
     int64_t at = wal_offset(path, frames - 1);

@@ -11,16 +11,18 @@
 struct writer;
 
 /* A failure is no loss: the WAL stays, and the next one tries again; unless it
- * holds what need not have been on disk, and that could not be synced: then the
- * writer ends. */
+ * holds what may not be on disk, and that could not be synced: then the writer
+ * ends, since the commits behind that would stand on it. */
 void checkpoint_try(struct writer *w);
 
 /* For who leads: a sync failed. Nothing is accepted any more, and the next one
  * who opens the outbox mends it (checkpoint_mend). */
 void checkpoint_doubt(struct writer *w);
 
-/* Syncs what need not have been on disk, without the write lock. False: that
- * failed, and the writer has ended. */
+/* Syncs what may not be on disk, without the write lock: a commit that need not
+ * be, and on a disk on which a write may damage the bytes beside it the end of
+ * any commit, which SQLite writes behind its sync. False: that failed, and the
+ * writer has ended. */
 bool checkpoint_settle(struct writer *w);
 
 /* A commit that changes nothing but the epoch, since SQLite writes no page that

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "crash/memory.h"
+#include "outbox/checkpoint.h"
 #include "outbox/limits.h"
 #include "outbox/retain.h"
 #include "outbox/store.h"
@@ -204,15 +205,17 @@ static void tidy(struct life *l)
 static void live(struct life *l, int steps)
 {
     for (int i = 0; i < steps; i++) {
-        int64_t kind = rng_upto(&l->rng, 11);
+        int64_t kind = rng_upto(&l->rng, 12);
         if (kind < 5) {
             put(l, 1);
         } else if (kind == 5) {
             put(l, (size_t)rng_upto(&l->rng, GROUP_MAX - 1) + 1);
         } else if (kind < 10) {
             turn(l);
-        } else {
+        } else if (kind < 12) {
             tidy(l);
+        } else {
+            checkpoint_try(&l->f->box->writer);
         }
     }
 }
@@ -258,8 +261,10 @@ void life_record(struct life *l, uint64_t seed, struct way way)
     l->mistake = way.pragma;
     l->unmarked = way.unmarked;
     l->disk.failing = way.failing;
-    l->disk.syncs = way.failing > 0 ? rng_upto(&l->rng, STEPS) : 0;
-    live(l, way.brief ? STEPS : STEPS_LONG);
+    l->disk.syncs = way.first > 0     ? way.first - 1
+                    : way.failing > 0 ? rng_upto(&l->rng, STEPS)
+                                      : 0;
+    live(l, way.steps > 0 ? way.steps : way.brief ? STEPS : STEPS_LONG);
     end(l);
 }
 

@@ -1,7 +1,7 @@
 /* A spool's life, played on a disk that remembers it (disk.h): events are put,
- * batches taken, sent and settled, and what is settled dropped by retention, as
- * the dice fall, with a mark in the recording for each of these. Ends the
- * program when it cannot go on.
+ * batches taken, sent and settled, what is settled dropped by retention and the
+ * WAL checkpointed, as the dice fall, with a mark in the recording for what was
+ * acknowledged. Ends the program when it cannot go on.
  */
 #ifndef CRASH_LIFE_H
 #define CRASH_LIFE_H
@@ -34,9 +34,11 @@ struct life {
 struct way {
     bool powersafe; /* the disk damages no byte beside a write */
     bool brief;
+    int steps;          /* 0: many */
     const char *pragma; /* a mistake, or NULL */
     bool late;          /* it is made behind a step of retention */
     int failing;        /* syncs that fail, one after another, somewhere */
+    int first;          /* of them, counted from 1; 0: as the dice fall */
     bool unmarked;      /* a mistake: that they did is forgotten */
 };
 

@@ -9,11 +9,12 @@
  * Some cuts are followed by a second one, while the spool that was opened
  * behind the first is at work again. In some lives syncs fail, and what they
  * were to write is read back as if it were on the disk; also while that is
- * being mended. In all of them retention drops what was delivered, which need
- * not be on disk at once. Three controls in the same run must lose events: a
- * disk that ignores syncs, a connection that syncs as synchronous=NORMAL does,
- * and one that goes on so behind a step of retention. One with OFF must leave a
- * corrupt file, and so must a mend that does not know what a sync has lost.
+ * being mended. In one each sync fails in its turn. In all of them retention
+ * drops what was delivered, which need not be on disk at once. Three controls
+ * in the same run must lose events: a disk that ignores syncs, a connection
+ * that syncs as synchronous=NORMAL does, and one that goes on so behind a step
+ * of retention. One with OFF must leave a corrupt file, and so must a mend that
+ * does not know what a sync has lost.
  *
  * 3,000 cuts and 300 double ones, and a fifth of them once more where syncs
  * fail, or as many as are told, besides those in the mend; with
@@ -49,6 +50,7 @@
 #define CONTROL_CUTS  150
 #define FAILING_PART  5  /* of the cuts, once more, with syncs that fail */
 #define MENDS         1  /* cuts behind each operation of a mend */
+#define STEPS_OF_EACH 40 /* of the life in which each sync fails */
 #define UNMARKED_MOST 20 /* lives for that control */
 #define OPEN_EVERY    16 /* cuts a spool is open for */
 
@@ -61,6 +63,7 @@ struct cut {
     struct disk_image images[DISK_FILES];
     int64_t put, settled; /* acknowledged before it */
     bool away;            /* the spool is, from a disk that failed */
+    bool lost;            /* a sync has failed that was to write something */
     bool untidied;        /* events were dropped, and nothing synced since */
     long wrong;           /* of this cut */
     bool corrupt;         /* more than that something is missing */
@@ -195,6 +198,7 @@ static void note_op(struct cut *c, const struct disk_op *op,
         c->away = op->len == MARK_AWAY ? op->offset != 0 : c->away;
         count->tidied += op->len == MARK_TIDIED ? op->offset : 0;
     }
+    c->lost = c->lost || op->lost;
     c->untidied = op->kind != DISK_SYNC &&
                   (c->untidied || (op->kind == DISK_MARK &&
                                    op->len == MARK_TIDIED && op->offset > 0));
@@ -299,6 +303,7 @@ struct run {
     struct count failing;           /* lives in which syncs fail */
     struct count mending, unmarked; /* in those: the mend; a control */
     long ends;                      /* in those: commits that failed */
+    long each;                      /* syncs that failed in their turn */
     struct count ignoring, forgetting, normal, off; /* controls */
 };
 
@@ -363,8 +368,9 @@ static bool tell_failing(const struct run *r, const char *folder,
                    "what was lost is not written again: corrupt in %ld of %ld",
                    r->unmarked.corrupt, r->unmarked.cuts);
     (void)snprintf(figures, sizeof figures,
-                   "\"commits_failed\":%ld,\"in_the_mend\":%ld", r->ends,
-                   r->mending.cuts);
+                   "\"commits_failed\":%ld,\"in_the_mend\":%ld,"
+                   "\"each_sync_of_a_life\":%ld",
+                   r->ends, r->mending.cuts, r->each);
     return result_tell(&(struct result){
         .test = "power-cut-failed-sync",
         .what = "a cut in a life in which a sync failed once or thrice",
@@ -438,6 +444,37 @@ static void cut_failing_life(struct cut *c, uint64_t seed, long cuts,
     life_forget(&l);
 }
 
+static void note_cut_told(struct cut *c, struct outage *o, struct count *count)
+{
+    if (c->lost && o->disk->ops[o->at - 1].kind == DISK_MARK) {
+        note_cut(c, o, count);
+    }
+}
+
+/* One life over and over, in which each of its syncs fails in its turn, cut
+ * where something has been acknowledged since. A write on its disk may damage
+ * the bytes beside it, so that the end of what was committed is written behind
+ * the sync. */
+static void cut_at_each_sync(struct cut *c, struct run *r)
+{
+    bool failed = true;
+    for (int first = 1; failed; first++) {
+        struct life l;
+        struct way way = {.brief = true,
+                          .steps = STEPS_OF_EACH,
+                          .failing = 1,
+                          .first = first};
+        life_record(&l, r->seed, way);
+        failed = l.disk.failing == 0;
+        c->put = 0;
+        c->settled = 0;
+        c->lost = false;
+        walk(c, &l.disk, false, (long)l.disk.n, note_cut_told, &r->failing);
+        r->each += failed;
+        life_forget(&l);
+    }
+}
+
 /* Lives until there have been enough cuts; every second one on a disk on which
  * a write may damage the bytes beside it. */
 static void run(struct cut *c, struct run *r)
@@ -462,6 +499,7 @@ static void run(struct cut *c, struct run *r)
     for (; r->failing.cuts + r->mending.cuts < r->fails; i++) {
         cut_failing_life(c, r->seed + i, CUTS_OF_LIFE / FAILING_PART, r);
     }
+    cut_at_each_sync(c, r);
     cut_unmarked_lives(c, r);
     cut_mistaken_life(c, r->seed, "PRAGMA synchronous=NORMAL", true,
                       &r->forgetting);
