@@ -134,7 +134,7 @@ static void explain_waiting(struct why *w, const struct place *p)
     } else if (p->next_at > 0) {
         say_next(w, p->next_at);
     } else {
-        say(w, ": it goes out when those before it have");
+        say(w, ": it goes out when those before it have, at the latest");
     }
     no_flusher(w);
 }
