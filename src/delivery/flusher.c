@@ -13,6 +13,7 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "delivery/lane.h"
+#include "delivery/tell.h"
 #include "delivery/tidier.h"
 #include "outbox/lock.h"
 #include "outbox/replay.h"
@@ -32,8 +33,9 @@ struct paced {
     struct paced *next;
 };
 
-/* How a part of the flusher that blocks or closes is told from the others. */
-struct flusher_private {
+struct flusher {
+    struct lanes lanes;               /* first: tests look at them */
+    char only[DESTINATION_NAME_SIZE]; /* "": all */
     struct flusher_lock lock;
     uv_fs_event_t watch;
     uv_timer_t survey_timer, wake_timer, grace_timer;
@@ -57,16 +59,10 @@ struct flusher_private {
 const struct sender_ops sender_http = {http_create, http_post, http_cancel,
                                        http_destroy};
 
-void flusher_report(struct flusher *f, const struct spool_report *report)
+/* For as long as the flusher lives. NULL without memory. */
+static struct pace *pace_of(struct flusher *f, int64_t destination)
 {
-    if (f->options.report != NULL) {
-        f->options.report(f->options.arg, report);
-    }
-}
-
-struct pace *flusher_pace(struct flusher *f, int64_t destination)
-{
-    struct paced *p = f->own->paces;
+    struct paced *p = f->paces;
     while (p != NULL && p->destination != destination) {
         p = p->next;
     }
@@ -76,8 +72,8 @@ struct pace *flusher_pace(struct flusher *f, int64_t destination)
             return NULL;
         }
         p->destination = destination;
-        p->next = f->own->paces;
-        f->own->paces = p;
+        p->next = f->paces;
+        f->paces = p;
     }
     return &p->pace;
 }
@@ -86,7 +82,7 @@ struct pace *flusher_pace(struct flusher *f, int64_t destination)
 
 static void wake_lanes(struct flusher *f, bool all)
 {
-    for (struct lane *lane = f->lanes; lane != NULL; lane = lane->next) {
+    for (struct lane *lane = f->lanes.first; lane != NULL; lane = lane->next) {
         lane_wake(lane, all);
     }
 }
@@ -98,7 +94,7 @@ static void wake_is_due(uv_timer_t *timer)
 
 static bool somebody_waits_for_events(const struct flusher *f)
 {
-    for (const struct lane *l = f->lanes; l != NULL; l = l->next) {
+    for (const struct lane *l = f->lanes.first; l != NULL; l = l->next) {
         if (lane_waits_for_events(l)) {
             return true;
         }
@@ -108,8 +104,8 @@ static bool somebody_waits_for_events(const struct flusher *f)
 
 static void wake_soon(struct flusher *f)
 {
-    if (!f->stopping && !uv_is_active((uv_handle_t *)&f->own->wake_timer)) {
-        (void)uv_timer_start(&f->own->wake_timer, wake_is_due, WAKE_MS, 0);
+    if (!f->lanes.stopping && !uv_is_active((uv_handle_t *)&f->wake_timer)) {
+        (void)uv_timer_start(&f->wake_timer, wake_is_due, WAKE_MS, 0);
     }
 }
 
@@ -132,12 +128,13 @@ static void something_changed(uv_fs_event_t *watch, const char *name,
 static void watch_log(struct flusher *f)
 {
     char path[4200];
-    if (f->stopping || uv_is_active((uv_handle_t *)&f->own->watch) ||
+    if (f->lanes.stopping || uv_is_active((uv_handle_t *)&f->watch) ||
         !somebody_waits_for_events(f)) {
         return;
     }
-    (void)snprintf(path, sizeof path, "%s-wal", outbox_path(f->options.box));
-    if (uv_fs_event_start(&f->own->watch, something_changed, path, 0) == 0) {
+    (void)snprintf(path, sizeof path, "%s-wal",
+                   outbox_path(f->lanes.options.box));
+    if (uv_fs_event_start(&f->watch, something_changed, path, 0) == 0) {
         wake_soon(f);
     }
 }
@@ -148,16 +145,16 @@ static void run_survey(uv_work_t *work)
 {
     struct flusher *f = work->data;
     /* What fails here fails in the lanes as well, or works next time. */
-    (void)replay_step(f->options.box, f->only[0] != '\0' ? f->only : NULL,
-                      &f->own->survey_replaying, NULL);
-    f->own->survey_status =
-        destination_list(f->options.box, f->own->found, DESTINATIONS_MAX,
-                         &f->own->found_n, &f->own->survey_error);
+    (void)replay_step(f->lanes.options.box, f->only[0] != '\0' ? f->only : NULL,
+                      &f->survey_replaying, NULL);
+    f->survey_status =
+        destination_list(f->lanes.options.box, f->found, DESTINATIONS_MAX,
+                         &f->found_n, &f->survey_error);
 }
 
 static bool has_lane(const struct flusher *f, int64_t destination, int number)
 {
-    for (const struct lane *l = f->lanes; l != NULL; l = l->next) {
+    for (const struct lane *l = f->lanes.first; l != NULL; l = l->next) {
         if (l->id == destination && l->number == number && !l->ended) {
             return true;
         }
@@ -169,8 +166,8 @@ static bool has_lane(const struct flusher *f, int64_t destination, int number)
  * a thousand tills that are switched on together come one after another. */
 static int64_t spread_of(const struct flusher *f, const struct destination *d)
 {
-    const char *id = outbox_store_id(f->options.box);
-    if (f->options.foreground || f->own->seen_all) {
+    const char *id = outbox_store_id(f->lanes.options.box);
+    if (f->lanes.options.foreground || f->seen_all) {
         return 0;
     }
     return (int64_t)crc32c(0, id, strlen(id)) % (d->spread_ms + 1);
@@ -182,116 +179,102 @@ static void add_lanes(struct flusher *f, const struct destination *d)
         if (has_lane(f, d->id, number)) {
             continue;
         }
-        struct lane *lane = lane_create(f, d, number, spread_of(f, d));
-        if (lane == NULL) {
+        struct pace *pace = pace_of(f, d->id);
+        if (pace == NULL) {
             return; /* the next survey tries again */
         }
-        f->own->open++;
-        lane->next = f->lanes;
-        f->lanes = lane;
+        struct lane *lane =
+            lane_create(&f->lanes, d, number, pace, spread_of(f, d));
+        if (lane == NULL) {
+            return;
+        }
+        f->open++;
+        lane->next = f->lanes.first;
+        f->lanes.first = lane;
     }
 }
 
 static void finish_if_stopped(struct flusher *f);
 static void survey(uv_timer_t *timer);
+static void lane_rests(void *arg);
 
 static void survey_done(uv_work_t *work, int cancelled)
 {
     struct flusher *f = work->data;
-    struct flusher_private *own = f->own;
     (void)cancelled; /* never: nobody cancels it */
-    own->surveying = false;
-    own->replaying = own->survey_replaying;
-    if (f->stopping) {
+    f->surveying = false;
+    f->replaying = f->survey_replaying;
+    if (f->lanes.stopping) {
         finish_if_stopped(f);
         return;
     }
-    if (own->survey_status == SPOOL_OK) {
+    if (f->survey_status == SPOOL_OK) {
         size_t n =
-            own->found_n < DESTINATIONS_MAX ? own->found_n : DESTINATIONS_MAX;
+            f->found_n < DESTINATIONS_MAX ? f->found_n : DESTINATIONS_MAX;
         for (size_t i = 0; i < n; i++) {
-            if (f->only[0] == '\0' ||
-                strcmp(f->only, own->found[i].name) == 0) {
-                add_lanes(f, &own->found[i]);
+            if (f->only[0] == '\0' || strcmp(f->only, f->found[i].name) == 0) {
+                add_lanes(f, &f->found[i]);
             }
         }
-        own->seen_all = true;
+        f->seen_all = true;
         wake_lanes(f, true);
-        flusher_lane_rests(f);
+        lane_rests(f);
     } else {
-        struct spool_report r = {.kind = SPOOL_REPORT_TROUBLE,
-                                 .destination = "",
-                                 .code = spool_status_name(own->survey_status),
-                                 .reason = own->survey_error.message,
-                                 .wait_ms = SURVEY_MS};
-        flusher_report(f, &r);
+        tell_no_survey(&f->lanes.options, &f->survey_error, SURVEY_MS);
     }
-    (void)uv_timer_start(&own->survey_timer, survey, SURVEY_MS, 0);
+    (void)uv_timer_start(&f->survey_timer, survey, SURVEY_MS, 0);
 }
 
 static void survey(uv_timer_t *timer)
 {
     struct flusher *f = timer->data;
-    f->own->surveying = true;
-    f->own->survey_work.data = f;
-    (void)uv_queue_work(f->options.loop, &f->own->survey_work, run_survey,
+    f->surveying = true;
+    f->survey_work.data = f;
+    (void)uv_queue_work(f->lanes.options.loop, &f->survey_work, run_survey,
                         survey_done);
 }
 
 /* ---- resting and stopping ---- */
 
-void flusher_lane_rests(struct flusher *f)
+static void lane_rests(void *arg)
 {
-    if (f->stopping) {
+    struct flusher *f = arg;
+    if (f->lanes.stopping) {
         finish_if_stopped(f);
         return;
     }
     watch_log(f);
-    bool idle =
-        f->own->seen_all && !f->own->replaying && f->options.idle != NULL;
-    for (const struct lane *l = f->lanes; idle && l != NULL; l = l->next) {
+    bool idle = f->seen_all && !f->replaying && f->lanes.options.idle != NULL;
+    for (const struct lane *l = f->lanes.first; idle && l != NULL;
+         l = l->next) {
         idle = lane_is_idle(l);
     }
     if (idle) {
-        f->options.idle(f->options.arg);
+        f->lanes.options.idle(f->lanes.options.arg);
     }
 }
 
-void flusher_fails(struct flusher *f, const struct spool_error *why)
+static void free_paces(struct flusher *f)
 {
-    struct spool_report r = {.kind = SPOOL_REPORT_STOPPED,
-                             .destination = "",
-                             .code = spool_status_name(why->status),
-                             .reason = why->message,
-                             .wait_ms = -1};
-    if (!f->failed) {
-        f->failed = true;
-        flusher_report(f, &r);
-    }
-}
-
-static void free_paces(struct flusher_private *own)
-{
-    while (own->paces != NULL) {
-        struct paced *next = own->paces->next;
-        free(own->paces);
-        own->paces = next;
+    while (f->paces != NULL) {
+        struct paced *next = f->paces->next;
+        free(f->paces);
+        f->paces = next;
     }
 }
 
 static void free_flusher(struct flusher *f)
 {
-    void (*stopped)(void *arg) = f->own->stopped;
-    void *arg = f->own->stopped_arg;
-    while (f->lanes != NULL) {
-        struct lane *next = f->lanes->next;
-        free(f->lanes);
-        f->lanes = next;
+    void (*stopped)(void *arg) = f->stopped;
+    void *arg = f->stopped_arg;
+    while (f->lanes.first != NULL) {
+        struct lane *next = f->lanes.first->next;
+        free(f->lanes.first);
+        f->lanes.first = next;
     }
-    flusher_lock_drop(&f->own->lock);
-    free_paces(f->own);
-    free(f->own->found);
-    free(f->own);
+    flusher_lock_drop(&f->lock);
+    free_paces(f);
+    free(f->found);
     free(f);
     if (stopped != NULL) {
         stopped(arg);
@@ -300,7 +283,7 @@ static void free_flusher(struct flusher *f)
 
 static void one_closed(struct flusher *f)
 {
-    if (--f->own->open == 0) {
+    if (--f->open == 0) {
         free_flusher(f);
     }
 }
@@ -313,7 +296,7 @@ static void handle_closed(uv_handle_t *handle)
 static void lane_closed(uv_handle_t *timer)
 {
     struct lane *lane = timer->data;
-    one_closed(lane->f);
+    one_closed(lane->lanes->arg);
 }
 
 static void http_closed(void *arg)
@@ -329,50 +312,50 @@ static void close_handle(void *handle)
 /* Closes everything once nothing is under way any more. */
 static void finish_if_stopped(struct flusher *f)
 {
-    struct flusher_private *own = f->own;
-    bool busy = own->surveying || own->tidier.busy || own->closing;
-    for (const struct lane *l = f->lanes; !busy && l != NULL; l = l->next) {
+    bool busy = f->surveying || f->tidier.busy || f->closing;
+    for (const struct lane *l = f->lanes.first; !busy && l != NULL;
+         l = l->next) {
         busy = !l->ended;
     }
     if (busy) {
         return;
     }
-    own->closing = true;
-    for (struct lane *l = f->lanes; l != NULL; l = l->next) {
+    f->closing = true;
+    for (struct lane *l = f->lanes.first; l != NULL; l = l->next) {
         lane_close(l, lane_closed);
     }
-    f->options.sender->destroy(f->http, http_closed, f);
-    close_handle(&own->watch);
-    close_handle(&own->survey_timer);
-    close_handle(&own->wake_timer);
-    close_handle(&own->grace_timer);
-    tidier_close(&own->tidier, handle_closed);
-    job_thread_stop(&f->reader);
-    job_thread_detach(&f->reader, f, handle_closed);
+    f->lanes.options.sender->destroy(f->lanes.http, http_closed, f);
+    close_handle(&f->watch);
+    close_handle(&f->survey_timer);
+    close_handle(&f->wake_timer);
+    close_handle(&f->grace_timer);
+    tidier_close(&f->tidier, handle_closed);
+    job_thread_stop(&f->lanes.reader);
+    job_thread_detach(&f->lanes.reader, f, handle_closed);
 }
 
 static void grace_is_over(uv_timer_t *timer)
 {
     struct flusher *f = timer->data;
-    for (struct lane *lane = f->lanes; lane != NULL; lane = lane->next) {
+    for (struct lane *lane = f->lanes.first; lane != NULL; lane = lane->next) {
         lane_abort(lane);
     }
 }
 
 void flusher_stop(struct flusher *f, void (*stopped)(void *arg), void *arg)
 {
-    assert(!f->stopping);
-    f->stopping = true;
-    f->own->stopped = stopped;
-    f->own->stopped_arg = arg;
-    (void)uv_timer_stop(&f->own->survey_timer);
-    (void)uv_timer_stop(&f->own->wake_timer);
-    tidier_stop(&f->own->tidier);
-    (void)uv_fs_event_stop(&f->own->watch);
-    (void)uv_timer_start(&f->own->grace_timer, grace_is_over,
-                         (uint64_t)f->options.stop_grace_ms, 0);
+    assert(!f->lanes.stopping);
+    f->lanes.stopping = true;
+    f->stopped = stopped;
+    f->stopped_arg = arg;
+    (void)uv_timer_stop(&f->survey_timer);
+    (void)uv_timer_stop(&f->wake_timer);
+    tidier_stop(&f->tidier);
+    (void)uv_fs_event_stop(&f->watch);
+    (void)uv_timer_start(&f->grace_timer, grace_is_over,
+                         (uint64_t)f->lanes.options.stop_grace_ms, 0);
     /* Ending the last lane closes everything, the list stays until then. */
-    for (struct lane *lane = f->lanes; lane != NULL; lane = lane->next) {
+    for (struct lane *lane = f->lanes.first; lane != NULL; lane = lane->next) {
         lane_stop(lane);
     }
     finish_if_stopped(f);
@@ -387,46 +370,42 @@ static void tidier_rests(void *arg)
 
 static void init_handles(struct flusher *f)
 {
-    struct flusher_private *own = f->own;
-    struct uv_loop_s *loop = f->options.loop;
-    (void)uv_fs_event_init(loop, &own->watch);
-    (void)uv_timer_init(loop, &own->survey_timer);
-    (void)uv_timer_init(loop, &own->wake_timer);
-    (void)uv_timer_init(loop, &own->grace_timer);
-    tidier_init(&own->tidier, loop, f->options.box, f->options.keep_ms,
-                tidier_rests, f);
-    own->watch.data = f;
-    own->survey_timer.data = f;
-    own->wake_timer.data = f;
-    own->grace_timer.data = f;
-    job_thread_attach(&f->reader, loop);
-    own->open = 7; /* these six and the sender */
+    struct uv_loop_s *loop = f->lanes.options.loop;
+    (void)uv_fs_event_init(loop, &f->watch);
+    (void)uv_timer_init(loop, &f->survey_timer);
+    (void)uv_timer_init(loop, &f->wake_timer);
+    (void)uv_timer_init(loop, &f->grace_timer);
+    tidier_init(&f->tidier, loop, f->lanes.options.box,
+                f->lanes.options.keep_ms, tidier_rests, f);
+    f->watch.data = f;
+    f->survey_timer.data = f;
+    f->wake_timer.data = f;
+    f->grace_timer.data = f;
+    job_thread_attach(&f->lanes.reader, loop);
+    f->open = 7; /* these six and the sender */
 }
 
 static void discard(struct flusher *f)
 {
-    if (f != NULL && f->own != NULL) {
-        flusher_lock_drop(&f->own->lock);
-        free(f->own->found);
-        free(f->own);
-    }
+    flusher_lock_drop(&f->lock);
+    free(f->found);
     free(f);
 }
 
 static enum spool_status start_reader_and_sender(struct flusher *f,
                                                  struct spool_error *err)
 {
-    const struct flusher_options *o = &f->options;
-    int rc = job_thread_start(&f->reader);
+    const struct flusher_options *o = &f->lanes.options;
+    int rc = job_thread_start(&f->lanes.reader);
     if (rc != 0) {
         return failed(err, SPOOL_NO_MEMORY,
                       "the system has no thread left for a flusher: %s",
                       uv_strerror(rc));
     }
     enum spool_status status =
-        o->sender->create(o->loop, &o->http, &f->http, err);
+        o->sender->create(o->loop, &o->http, &f->lanes.http, err);
     if (status != SPOOL_OK) {
-        job_thread_stop(&f->reader);
+        job_thread_stop(&f->lanes.reader);
     }
     return status;
 }
@@ -436,24 +415,21 @@ enum spool_status flusher_start(const struct flusher_options *options,
 {
     int64_t interrupted;
     struct flusher *f = calloc(1, sizeof *f);
-    if (f != NULL) {
-        f->own = calloc(1, sizeof *f->own);
-    }
-    if (f == NULL || f->own == NULL) {
-        discard(f);
+    if (f == NULL) {
         return failed(err, SPOOL_NO_MEMORY, "out of memory for a flusher");
     }
-    f->options = *options;
-    f->own->lock.fd = -1;
+    f->lanes =
+        (struct lanes){.options = *options, .rests = lane_rests, .arg = f};
+    f->lock.fd = -1;
     if (options->only != NULL) {
         (void)snprintf(f->only, sizeof f->only, "%s", options->only);
     }
-    rng_init(&f->rng);
-    f->own->found = calloc(DESTINATIONS_MAX, sizeof *f->own->found);
+    rng_init(&f->lanes.rng);
+    f->found = calloc(DESTINATIONS_MAX, sizeof *f->found);
     enum spool_status status =
-        f->own->found == NULL
+        f->found == NULL
             ? failed(err, SPOOL_NO_MEMORY, "out of memory for a flusher")
-            : flusher_lock_take(&f->own->lock, outbox_path(options->box), err);
+            : flusher_lock_take(&f->lock, outbox_path(options->box), err);
     if (status == SPOOL_OK) {
         status = batch_recover(options->box, &interrupted, err);
     }
@@ -465,9 +441,9 @@ enum spool_status flusher_start(const struct flusher_options *options,
         return status;
     }
     init_handles(f);
-    survey(&f->own->survey_timer);
+    survey(&f->survey_timer);
     if (!options->foreground) {
-        tidier_start(&f->own->tidier);
+        tidier_start(&f->tidier);
     }
     *out = f;
     return SPOOL_OK;

@@ -46,19 +46,19 @@ static void flight_landed(void *arg)
 
 static int64_t mono_ms(const struct lane *lane)
 {
-    return clock_mono_ms(outbox_clock(lane->f->options.box));
+    return clock_mono_ms(outbox_clock(lane->lanes->options.box));
 }
 
 static void send_first_ready(struct lane *lane)
 {
-    struct flusher *f = lane->f;
+    struct lanes *lanes = lane->lanes;
     struct batch batch = lane->ready[0];
     pace_spend(lane->pace, (int64_t)batch.n);
     lane->ready_n--;
     memmove(lane->ready, lane->ready + 1, lane->ready_n * sizeof batch);
     struct flight *flight = flights_add(&lane->flights);
-    if (!flight_start(flight, &f->options, f->http, &f->rng, &lane->destination,
-                      &batch, flight_landed, lane)) {
+    if (!flight_start(flight, &lanes->options, lanes->http, &lanes->rng,
+                      &lane->destination, &batch, flight_landed, lane)) {
         grow_window(lane, flight);
     }
 }
@@ -68,7 +68,7 @@ static void send_first_ready(struct lane *lane)
 static void run_turn(uv_work_t *work)
 {
     struct lane *lane = work->data;
-    lane->status = batch_turn(lane->f->options.box, lane->id, lane->number,
+    lane->status = batch_turn(lane->lanes->options.box, lane->id, lane->number,
                               &lane->order, &lane->turn, &lane->error);
 }
 
@@ -161,6 +161,14 @@ static void turn_succeeded(struct lane *lane)
     }
 }
 
+static void fail(struct lanes *s, const struct spool_error *why)
+{
+    if (!s->failed) {
+        s->failed = true;
+        tell_stopped(&s->options, why);
+    }
+}
+
 static void turn_failed(struct lane *lane)
 {
     switch (lane->status) {
@@ -170,7 +178,8 @@ static void turn_failed(struct lane *lane)
     case SPOOL_NO_MEMORY:
         tell_trouble(lane, TROUBLE_MS);
         rest_begin_for(&lane->rest, TAKEN_WAIT, TROUBLE_MS);
-        lane->gives_up = lane->f->stopping; /* uncertain at the next start */
+        lane->gives_up =
+            lane->lanes->stopping; /* uncertain at the next start */
         break;
     case SPOOL_OK:
     case SPOOL_INVALID:
@@ -187,7 +196,7 @@ static void turn_failed(struct lane *lane)
     case SPOOL_DUPLICATE:
     case SPOOL_CONFLICT:
     case SPOOL_QUARANTINED:
-        flusher_fails(lane->f, &lane->error);
+        fail(lane->lanes, &lane->error);
         break;
     }
 }
@@ -219,7 +228,7 @@ static void turn_done(uv_work_t *work, int cancelled)
 static void give_back(struct lane *lane)
 {
     if (lane->ready_n > 0 &&
-        (!flights_arrived(&lane->flights) || lane->f->stopping)) {
+        (!flights_arrived(&lane->flights) || lane->lanes->stopping)) {
         memcpy(lane->back, lane->ready, sizeof lane->ready);
         lane->back_n = lane->ready_n;
         lane->ready_n = 0;
@@ -244,7 +253,7 @@ static int most_events(const struct lane *lane)
 }
 
 /* What is left of the wait before the start. */
-static int64_t spread_ms(const struct lane *lane)
+static int64_t spread_left(const struct lane *lane)
 {
     int64_t left = lane->starts_at - mono_ms(lane);
     return left > 0 ? left : 0;
@@ -256,7 +265,7 @@ static size_t batches_to_take(const struct lane *lane)
 {
     size_t room = BATCH_AHEAD - lane->ready_n;
     size_t read = lane->ahead.n * (survey_known(&lane->survey) ? 2 : 1);
-    if (lane->f->stopping || room == 0 || is_paced(lane) ||
+    if (lane->lanes->stopping || room == 0 || is_paced(lane) ||
         (lane->ahead.reading && read == 0)) {
         return 0;
     }
@@ -273,8 +282,8 @@ static void give_orders(struct lane *lane)
                                    backlog != NULL ? (most + 1) / 2 : most);
     lane->take = (struct take_options){
         .most_events = most_events(lane),
-        .spread_ms = spread_ms(lane),
-        .hurry = lane->f->options.foreground,
+        .spread_ms = spread_left(lane),
+        .hurry = lane->lanes->options.foreground,
         .now = lane->rest.over,
         .not_yet = rest_not_yet(&lane->rest),
         .ahead = flights_fly(&lane->flights) || lane->ready_n > 0,
@@ -303,7 +312,7 @@ static void start_turn(struct lane *lane)
     lane->woken = false;
     rest_end(&lane->rest);
     lane->turn_work.data = lane;
-    (void)uv_queue_work(lane->f->options.loop, &lane->turn_work, run_turn,
+    (void)uv_queue_work(lane->lanes->options.loop, &lane->turn_work, run_turn,
                         turn_done);
 }
 
@@ -313,12 +322,13 @@ static bool may_send(struct lane *lane)
 {
     return lane->ready_n > 0 && !flights_fly(&lane->flights) &&
            flights_arrived(&lane->flights) && lane->flights.n < FLIGHTS_MAX &&
-           !lane->f->failed && !lane->f->stopping;
+           !lane->lanes->failed && !lane->lanes->stopping;
 }
 
 static bool goes_well(const struct lane *lane)
 {
-    return most_events(lane) == 0 && !lane->f->stopping && !lane->f->failed &&
+    return most_events(lane) == 0 && !lane->lanes->stopping &&
+           !lane->lanes->failed &&
            lane->destination.state == DESTINATION_RUNNING;
 }
 
@@ -335,18 +345,18 @@ static bool takes_ahead(struct lane *lane)
 static bool gathers(struct lane *lane)
 {
     return flights_fly(&lane->flights) && lane->ready_n > BATCH_AHEAD / 2 &&
-           lane->back_n == 0 && !lane->rest.rang && !lane->f->stopping;
+           lane->back_n == 0 && !lane->rest.rang && !lane->lanes->stopping;
 }
 
 static bool wants_turn(struct lane *lane)
 {
-    if (lane->turning || lane->f->failed || lane->gives_up) {
+    if (lane->turning || lane->lanes->failed || lane->gives_up) {
         return false;
     }
     if (flights_landed(&lane->flights) > 0 || lane->back_n > 0) {
-        return !lane->failed_turn || !lane->rest.on || lane->f->stopping;
+        return !lane->failed_turn || !lane->rest.on || lane->lanes->stopping;
     }
-    if (lane->f->stopping || lane->rest.on || lane->ready_n > 0 ||
+    if (lane->lanes->stopping || lane->rest.on || lane->ready_n > 0 ||
         lane->ahead.reading) {
         return false;
     }
@@ -367,7 +377,7 @@ static bool is_over(struct lane *lane)
     bool busy = lane->turning || lane->ahead.reading || lane->survey.stepping ||
                 flights_fly(&lane->flights);
     bool gone = lane->rest.on && lane->rest.because == TAKEN_GONE;
-    return !busy && (lane->f->stopping || lane->f->failed || gone);
+    return !busy && (lane->lanes->stopping || lane->lanes->failed || gone);
 }
 
 static void lane_end(struct lane *lane)
@@ -379,13 +389,14 @@ static void lane_end(struct lane *lane)
     flights_finish(&lane->flights);
     ahead_finish(&lane->ahead);
     survey_finish(&lane->survey);
-    flusher_lane_rests(lane->f);
+    lane->lanes->rests(lane->lanes->arg);
 }
 
 /* The endpoint takes what it is sent, as far as is known. */
 static bool drains(const struct lane *lane)
 {
-    return lane->window == 0 && !lane->f->stopping && !lane->f->failed &&
+    return lane->window == 0 && !lane->lanes->stopping &&
+           !lane->lanes->failed &&
            lane->destination.state == DESTINATION_RUNNING;
 }
 
@@ -411,7 +422,7 @@ static void lane_step(struct lane *lane)
     } else if (is_over(lane)) {
         lane_end(lane);
     } else if (lane->rest.on && !lane->turning) {
-        flusher_lane_rests(lane->f);
+        lane->lanes->rests(lane->lanes->arg);
     } else {
         wait_for_pace(lane);
     }
@@ -424,31 +435,27 @@ static void step_on(void *arg)
 
 /* ---- from outside ---- */
 
-struct lane *lane_create(struct flusher *f, const struct destination *d,
-                         int number, int64_t spread)
+struct lane *lane_create(struct lanes *s, const struct destination *d,
+                         int number, struct pace *pace, int64_t spread_ms)
 {
     struct lane *lane = calloc(1, sizeof *lane);
     if (lane == NULL) {
         return NULL;
     }
-    lane->f = f;
+    struct uv_loop_s *loop = s->options.loop;
+    struct outbox *box = s->options.box;
+    lane->lanes = s;
     lane->id = d->id;
     lane->number = number;
     lane->destination = *d;
-    lane->starts_at = mono_ms(lane) + spread;
-    lane->pace = flusher_pace(f, d->id);
-    if (lane->pace == NULL) {
-        free(lane);
-        return NULL;
-    }
-    pace_set(lane->pace, d->rate, mono_ms(lane));
-    ahead_init(&lane->ahead, f->options.box, &f->reader, number, step_on, lane);
-    survey_init(&lane->survey, f->options.box, f->options.loop, d->id, number,
-                step_on, lane);
-    rest_init(&lane->rest, f->options.loop, outbox_clock(f->options.box),
-              step_on, lane);
+    lane->starts_at = mono_ms(lane) + spread_ms;
+    lane->pace = pace;
+    pace_set(pace, d->rate, mono_ms(lane));
+    ahead_init(&lane->ahead, box, &s->reader, number, step_on, lane);
+    survey_init(&lane->survey, box, loop, d->id, number, step_on, lane);
+    rest_init(&lane->rest, loop, outbox_clock(box), step_on, lane);
     /* In the foreground the first try is made whatever was waited for. */
-    lane->rest.over = f->options.foreground;
+    lane->rest.over = s->options.foreground;
     lane_step(lane);
     return lane;
 }
@@ -478,7 +485,7 @@ void lane_stop(struct lane *lane)
 void lane_abort(struct lane *lane)
 {
     if (flights_fly(&lane->flights)) {
-        flight_abort(flights_last(&lane->flights), lane->f->http);
+        flight_abort(flights_last(&lane->flights), lane->lanes->http);
     }
     lane_step(lane);
 }

@@ -32,8 +32,21 @@
 #include "delivery/rest.h"
 #include "delivery/survey.h"
 
+/* The lanes of a flusher, and what they share. */
+struct lanes {
+    struct lane *first;
+    struct flusher_options options;
+    struct http *http;
+    struct rng rng;
+    struct job_thread reader; /* ahead */
+    bool stopping;
+    bool failed;              /* the outbox cannot be used any more */
+    void (*rests)(void *arg); /* a lane rests or has ended */
+    void *arg;
+};
+
 struct lane {
-    struct flusher *f;
+    struct lanes *lanes;
     struct lane *next;
     int64_t id; /* of the destination */
     int number;
@@ -71,23 +84,11 @@ struct lane {
     bool ended;
 };
 
-/* What a lane needs of its flusher. */
-struct flusher {
-    struct flusher_options options;
-    char only[DESTINATION_NAME_SIZE];
-    struct http *http;
-    struct rng rng;
-    struct lane *lanes;
-    struct job_thread reader; /* ahead, for all lanes */
-    bool stopping;
-    bool failed;                 /* the outbox cannot be used any more */
-    struct flusher_private *own; /* flusher.c's */
-};
-
 /* Starts at once with a turn, but leaves a backlog from an outage alone for
- * spread_ms. NULL without memory. */
-struct lane *lane_create(struct flusher *f, const struct destination *d,
-                         int number, int64_t spread_ms);
+ * spread_ms. s and pace are borrowed for as long as it lives. NULL without
+ * memory. */
+struct lane *lane_create(struct lanes *s, const struct destination *d,
+                         int number, struct pace *pace, int64_t spread_ms);
 
 /* Look again: something was put, or, with all, anything may have changed. */
 void lane_wake(struct lane *lane, bool all);
@@ -107,14 +108,5 @@ bool lane_is_idle(const struct lane *lane);
 
 /* Only when it has ended; frees it when its timer is closed. */
 void lane_close(struct lane *lane, uv_close_cb closed);
-
-/* flusher.c: the pace of a destination, for as long as the flusher lives; NULL
- * without memory. */
-struct pace *flusher_pace(struct flusher *f, int64_t destination);
-/* flusher.c: a lane rests or has ended. */
-void flusher_lane_rests(struct flusher *f);
-/* flusher.c: the outbox cannot be used any more. */
-void flusher_fails(struct flusher *f, const struct spool_error *why);
-void flusher_report(struct flusher *f, const struct spool_report *report);
 
 #endif

@@ -1,5 +1,13 @@
 #include "delivery/tell.h"
 
+static void tell(const struct flusher_options *options,
+                 const struct spool_report *report)
+{
+    if (options->report != NULL) {
+        options->report(options->arg, report);
+    }
+}
+
 static enum spool_report_kind kind_of(const struct flight *flight,
                                       const struct settled *settled)
 {
@@ -42,9 +50,9 @@ void tell_settled(const struct lane *lane, const struct flight *flight,
     if (settled->resumed) {
         struct spool_report resumed = r;
         resumed.kind = SPOOL_REPORT_RESUMED;
-        flusher_report(lane->f, &resumed);
+        tell(&lane->lanes->options, &resumed);
     }
-    flusher_report(lane->f, &r);
+    tell(&lane->lanes->options, &r);
 }
 
 void tell_damaged(const struct lane *lane)
@@ -58,7 +66,7 @@ void tell_damaged(const struct lane *lane)
             .reason = "rows whose checksum is wrong were set aside",
             .wait_ms = -1,
         };
-        flusher_report(lane->f, &r);
+        tell(&lane->lanes->options, &r);
     }
 }
 
@@ -69,5 +77,27 @@ void tell_trouble(const struct lane *lane, int64_t wait_ms)
                              .code = spool_status_name(lane->status),
                              .reason = lane->error.message,
                              .wait_ms = wait_ms};
-    flusher_report(lane->f, &r);
+    tell(&lane->lanes->options, &r);
+}
+
+void tell_no_survey(const struct flusher_options *options,
+                    const struct spool_error *why, int64_t wait_ms)
+{
+    struct spool_report r = {.kind = SPOOL_REPORT_TROUBLE,
+                             .destination = "",
+                             .code = spool_status_name(why->status),
+                             .reason = why->message,
+                             .wait_ms = wait_ms};
+    tell(options, &r);
+}
+
+void tell_stopped(const struct flusher_options *options,
+                  const struct spool_error *why)
+{
+    struct spool_report r = {.kind = SPOOL_REPORT_STOPPED,
+                             .destination = "",
+                             .code = spool_status_name(why->status),
+                             .reason = why->message,
+                             .wait_ms = -1};
+    tell(options, &r);
 }

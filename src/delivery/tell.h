@@ -1,5 +1,5 @@
-/* Telling: what became of a lane's batches, as reports to the flusher's owner.
- */
+/* Telling: what became of a lane's batches and of the flusher, as reports to
+ * its owner. */
 #ifndef DELIVERY_TELL_H
 #define DELIVERY_TELL_H
 
@@ -14,5 +14,13 @@ void tell_damaged(const struct lane *lane);
 
 /* The last turn failed and is tried again in wait_ms. */
 void tell_trouble(const struct lane *lane, int64_t wait_ms);
+
+/* The destinations cannot be looked at; it is tried again in wait_ms. */
+void tell_no_survey(const struct flusher_options *options,
+                    const struct spool_error *why, int64_t wait_ms);
+
+/* The outbox cannot be used any more. */
+void tell_stopped(const struct flusher_options *options,
+                  const struct spool_error *why);
 
 #endif

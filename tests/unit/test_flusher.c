@@ -156,12 +156,18 @@ static void fake_destroy(struct http *h, void (*closed)(void *arg), void *arg)
 static const struct sender_ops fake_sender = {fake_create, fake_post,
                                               fake_cancel, fake_destroy};
 
+/* A flusher begins with them. */
+static const struct lanes *lanes_of(const struct scene *s)
+{
+    return (const struct lanes *)s->flusher;
+}
+
 static void jump(uv_timer_t *timer)
 {
     struct scene *s = timer->data;
     s->wall_off += s->wall_jump;
     if (s->wake_on_jump) { /* as the survey does once a second */
-        for (struct lane *l = s->flusher->lanes; l != NULL; l = l->next) {
+        for (struct lane *l = lanes_of(s)->first; l != NULL; l = l->next) {
             lane_wake(l, true);
         }
     }
@@ -643,19 +649,19 @@ what_was_taken_ahead_stays_when_its_destination_is_gone(void **state)
     s.mute = true;
     fixture_put(s.f, 24);
     scene_start(&s, false);
-    while (s.flusher->lanes == NULL || s.flusher->lanes->ready_n < 3) {
+    while (lanes_of(&s)->first == NULL || lanes_of(&s)->first->ready_n < 3) {
         (void)uv_run(&s.loop, UV_RUN_ONCE);
     }
-    struct lane *lane = s.flusher->lanes;
+    struct lane *lane = lanes_of(&s)->first;
     assert_int_equal(destination_remove(s.f->box, s.f->d.name, &left, &err),
                      SPOOL_OK);
-    answer_one(&s.flusher->http->idle); /* the next one leaves at once */
+    answer_one(&lanes_of(&s)->http->idle); /* the next one leaves at once */
     while (lane->rest.because != TAKEN_GONE) {
         (void)uv_run(&s.loop, UV_RUN_ONCE);
     }
     while (!lane->ended) {
         if (s.posts_open > 0) {
-            answer_one(&s.flusher->http->idle);
+            answer_one(&lanes_of(&s)->http->idle);
         }
         (void)uv_run(&s.loop, UV_RUN_ONCE);
     }
