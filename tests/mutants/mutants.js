@@ -32,6 +32,12 @@ module.exports = [
         test: 'crash/power',
     },
     {
+        name: 'what is written behind a sync may be lost without a word',
+        edits: [['src/outbox/checkpoint.c',
+            '(!w->db.owes_sync && !fills_up(wal))', '!w->db.owes_sync']],
+        test: 'crash/power',
+    },
+    {
         name: 'an event is acknowledged whatever became of the commit',
         edits: [['src/outbox/writer.c', 'status = db_commit(&w->db, why);',
             '(void)db_commit(&w->db, why);']],
