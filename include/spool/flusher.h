@@ -3,8 +3,10 @@
  * A flusher takes batches out of the spool and sends them to each destination
  * until it is stopped. There is one a spool at a time, over all processes, by a
  * kernel lock. It uses libuv's thread pool and has one thread that reads ahead
- * of what is sent, installs no signal handler and prints nothing: it reports. A
- * program that has not done so must ignore SIGPIPE, which a TLS library may
+ * of what is sent, installs no signal handler and prints nothing: it reports.
+ *
+ * The threads it starts take no signal of the program's. On a loop or a thread
+ * of the caller's the program must ignore SIGPIPE, which a TLS library may
  * raise. */
 #ifndef SPOOL_FLUSHER_H
 #define SPOOL_FLUSHER_H

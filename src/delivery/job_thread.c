@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "base/signals.h"
+
 static void empty(struct jobs *jobs)
 {
     *jobs = (struct jobs){.end = &jobs->first};
@@ -79,7 +81,10 @@ int job_thread_start(struct job_thread *t)
     }
     rc = uv_cond_init(&t->wake);
     if (rc == 0) {
+        sigset_t before;
+        signals_block(&before);
         rc = uv_thread_create(&t->thread, work, t);
+        signals_restore(&before);
         if (rc == 0) {
             return 0;
         }

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "base/signals.h"
 #include "delivery/flusher.h"
 #include "outbox/inspect.h"
 #include "outbox/recover.h"
@@ -133,7 +134,10 @@ spool_flusher_start(struct spool *spool,
         s->options = *options;
     }
     if (s->options.loop == NULL) {
+        sigset_t before;
+        signals_block(&before); /* in libuv's pool too, if it is made for us */
         status = start_thread(spool, s, err);
+        signals_restore(&before);
     } else {
         struct flusher_options o = options_for(spool, &s->options);
         status = flusher_start(&o, &s->flusher, err);

@@ -1,5 +1,8 @@
+#include <dirent.h>
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -263,6 +266,56 @@ static void a_flusher_runs_in_a_thread_of_its_own(void **state)
     spool_flusher_stop(NULL, NULL, NULL);
 }
 
+/* Of a thread of this process: whether it takes a signal. */
+static bool takes(const char *thread, int signal)
+{
+    char path[64 + NAME_MAX], line[256];
+    unsigned long long blocked = 0;
+    (void)snprintf(path, sizeof path, "/proc/self/task/%s/status", thread);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL &&
+           sscanf(line, "SigBlk: %llx", &blocked) != 1) {
+    }
+    (void)fclose(file);
+    return (blocked >> (signal - 1) & 1) == 0;
+}
+
+struct threads {
+    int all, takers; /* of them, those that take a signal */
+};
+
+static struct threads count_threads(void)
+{
+    struct threads n = {0};
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (const struct dirent *t; (t = readdir(tasks)) != NULL;) {
+        if (t->d_name[0] != '.') {
+            n.all++;
+            n.takers += takes(t->d_name, SIGTERM) ||
+                        takes(t->d_name, SIGALRM) || takes(t->d_name, SIGPIPE);
+        }
+    }
+    (void)closedir(tasks);
+    return n;
+}
+
+static void threads_of_a_flusher_take_no_signal_of_the_program_s(void **state)
+{
+    struct spool_flusher *flusher;
+    struct spool_error err;
+    struct threads before = count_threads();
+    assert_int_equal(spool_flusher_start(*state, NULL, &flusher, &err),
+                     SPOOL_OK);
+    struct threads beside = count_threads();
+    spool_flusher_stop(flusher, NULL, NULL);
+    /* One that delivers and one that reads ahead. */
+    assert_true(beside.all >= before.all + 2);
+    assert_true(before.takers > 0);
+    assert_int_equal(beside.takers, before.takers);
+}
+
 static void a_destination_needs_a_url_that_is_safe(void **state)
 {
     struct spool_error err;
@@ -462,6 +515,7 @@ int main(void)
         TEST(duplicates_within_one_group_are_seen),
         TEST(flush_says_what_is_left),
         TEST(a_flusher_runs_in_a_thread_of_its_own),
+        TEST(threads_of_a_flusher_take_no_signal_of_the_program_s),
         TEST(a_destination_needs_a_url_that_is_safe),
         TEST(a_destination_can_be_all_that_spoolctl_makes),
         TEST(an_event_the_filter_passes_over_is_not_sent),
