@@ -88,7 +88,7 @@ spool_flusher_start(struct spool *spool,
 
 /* Stops after the requests under way, which have five seconds; what has no
  * answer then is uncertain and goes out again at the next start. Frees the
- * flusher. NULL is a no-op.
+ * flusher. NULL is a no-op, and so is the whole call in a forked child.
  *
  * With a thread of its own: blocks until it has ended; stopped (NULL allowed)
  * is called before it returns. With a loop of the caller's: returns at once, on

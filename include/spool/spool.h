@@ -6,8 +6,9 @@
  *     spool_flusher_start(spool, ...);                     see flusher.h
  *
  * A handle may be used from any number of threads at once, and any number of
- * processes may have the same spool open. A handle must not be used across
- * fork: open it in the child. */
+ * processes may have the same spool open. A handle is its process's: in a child
+ * that is forked it answers SPOOL_MISUSE and spool_close does nothing; open the
+ * spool in the child. */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -13,6 +14,36 @@
 #include "outbox/site.h"
 
 #define LOCK_PATH_SIZE 4200
+
+/* The locks that this process holds. A child that is forked shares them with
+ * it, and would keep them when it is gone: so it closes them. */
+static struct flusher_lock *held;
+static pthread_mutex_t held_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void before_fork(void)
+{
+    (void)pthread_mutex_lock(&held_mutex);
+}
+
+static void in_parent(void)
+{
+    (void)pthread_mutex_unlock(&held_mutex);
+}
+
+static void in_child(void)
+{
+    for (struct flusher_lock *l = held; l != NULL; l = l->next) {
+        (void)close(l->fd);
+        l->fd = -1;
+    }
+    held = NULL;
+    (void)pthread_mutex_unlock(&held_mutex);
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(before_fork, in_parent, in_child);
+}
 
 static int open_lock_file(const char *outbox_path, char *path, size_t size)
 {
@@ -35,9 +66,8 @@ static pid_t read_pid(int fd)
     return n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
-enum spool_status flusher_lock_take(struct flusher_lock *lock,
-                                    const char *outbox_path,
-                                    struct spool_error *err)
+static enum spool_status take(struct flusher_lock *lock,
+                              const char *outbox_path, struct spool_error *err)
 {
     char path[LOCK_PATH_SIZE];
     lock->fd = -1;
@@ -67,15 +97,36 @@ enum spool_status flusher_lock_take(struct flusher_lock *lock,
         return status;
     }
     lock->fd = fd;
+    lock->next = held;
+    held = lock;
     return SPOOL_OK;
+}
+
+enum spool_status flusher_lock_take(struct flusher_lock *lock,
+                                    const char *outbox_path,
+                                    struct spool_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, watch_forks);
+    (void)pthread_mutex_lock(&held_mutex);
+    enum spool_status status = take(lock, outbox_path, err);
+    (void)pthread_mutex_unlock(&held_mutex);
+    return status;
 }
 
 void flusher_lock_drop(struct flusher_lock *lock)
 {
-    if (lock->fd >= 0) {
+    (void)pthread_mutex_lock(&held_mutex);
+    struct flusher_lock **at = &held;
+    while (*at != NULL && *at != lock) {
+        at = &(*at)->next;
+    }
+    if (*at == lock) {
+        *at = lock->next;
         (void)close(lock->fd);
         lock->fd = -1;
     }
+    (void)pthread_mutex_unlock(&held_mutex);
 }
 
 pid_t flusher_lock_holder(const char *outbox_path)

@@ -10,9 +10,11 @@
 
 struct flusher_lock {
     int fd; /* of the lock file; -1 while not held */
+    struct flusher_lock *next;
 };
 
-/* SPOOL_HELD names the pid that holds it. */
+/* SPOOL_HELD names the pid that holds it. lock stays where it is until it is
+ * dropped. A child that is forked does not hold it. */
 enum spool_status flusher_lock_take(struct flusher_lock *lock,
                                     const char *outbox_path,
                                     struct spool_error *err);

@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "outbox/aside.h"
@@ -160,6 +161,7 @@ enum spool_status outbox_open(const struct outbox_options *options,
     if (box == NULL) {
         return failed(err, SPOOL_NO_MEMORY, "out of memory");
     }
+    box->process = getpid();
     box->clock = options->clock != NULL ? options->clock : &clock_system;
     box->filters = options->filters;
     box->class_of = options->class_of;
@@ -201,7 +203,9 @@ static enum spool_status write_toll(struct db *db, void *arg,
 
 void outbox_close(struct outbox *box)
 {
-    if (box == NULL) {
+    /* In a child that was forked it is the parent's, locks and marks and all:
+     * its memory is left for the end of the process. */
+    if (box == NULL || box->process != getpid()) {
         return;
     }
     if (atomic_load(&box->toll.any) && box->writer.db.handle != NULL) {

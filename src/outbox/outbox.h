@@ -5,7 +5,9 @@
  * unless it says otherwise, and several processes may have the same file open.
  * A failed call leaves the outbox usable and nothing stored, except that
  * SPOOL_UNKNOWN (the commit failed half-way) ends it: from then on every write
- * answers SPOOL_UNKNOWN until the outbox is closed and opened again. */
+ * answers SPOOL_UNKNOWN until the outbox is closed and opened again. In a child
+ * that was forked since it was opened all answer SPOOL_MISUSE, and closing it
+ * does nothing. */
 #ifndef OUTBOX_OUTBOX_H
 #define OUTBOX_OUTBOX_H
 

@@ -1,15 +1,35 @@
 #include "outbox/store.h"
 
+#include <unistd.h>
+
 #include "base/error.h"
 #include "outbox/aside.h"
+
+/* Locks on the file are a process's own, and a child that is forked takes over
+ * none of them, though its memory says that it has them. */
+static enum spool_status check_process(const struct outbox *box,
+                                       struct spool_error *err)
+{
+    if (getpid() == box->process) {
+        return SPOOL_OK;
+    }
+    return failed(err, SPOOL_MISUSE,
+                  "%s was opened by process %ld, of which this one is a fork; "
+                  "open it again in here",
+                  box->path, (long)box->process);
+}
 
 enum spool_status outbox_read(struct outbox *box,
                               enum spool_status (*read)(struct db *, void *,
                                                         struct spool_error *),
                               void *arg, struct spool_error *err)
 {
+    enum spool_status status = check_process(box, err);
+    if (status != SPOOL_OK) {
+        return status;
+    }
     (void)pthread_mutex_lock(&box->read_lock);
-    enum spool_status status = db_begin_read(&box->reader, err);
+    status = db_begin_read(&box->reader, err);
     if (status == SPOOL_OK) {
         status = read(&box->reader, arg, err);
         db_rollback(&box->reader);
@@ -42,7 +62,11 @@ enum spool_status outbox_write(struct outbox *box,
                                                           struct spool_error *),
                                void *arg, struct spool_error *err)
 {
-    return written(box, writer_run(&box->writer, write, arg, err), err);
+    enum spool_status status = check_process(box, err);
+    if (status == SPOOL_OK) {
+        status = written(box, writer_run(&box->writer, write, arg, err), err);
+    }
+    return status;
 }
 
 enum spool_status outbox_record(
@@ -50,7 +74,12 @@ enum spool_status outbox_record(
     enum spool_status (*write)(struct db *, void *, struct spool_error *),
     void *arg, struct spool_error *err)
 {
-    return written(box, writer_record(&box->writer, write, arg, err), err);
+    enum spool_status status = check_process(box, err);
+    if (status == SPOOL_OK) {
+        status =
+            written(box, writer_record(&box->writer, write, arg, err), err);
+    }
+    return status;
 }
 
 enum spool_status outbox_tidy(struct outbox *box,
@@ -58,5 +87,9 @@ enum spool_status outbox_tidy(struct outbox *box,
                                                          struct spool_error *),
                               void *arg, struct spool_error *err)
 {
-    return written(box, writer_tidy(&box->writer, write, arg, err), err);
+    enum spool_status status = check_process(box, err);
+    if (status == SPOOL_OK) {
+        status = written(box, writer_tidy(&box->writer, write, arg, err), err);
+    }
+    return status;
 }

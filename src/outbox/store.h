@@ -4,6 +4,7 @@
 #define OUTBOX_STORE_H
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "base/random.h"
 #include "outbox/audit.h"
@@ -31,6 +32,7 @@ struct outbox {
     char *path;
     char store_id[UUID_SIZE];
     unsigned long long inode; /* of the file that is open */
+    pid_t process;            /* that opened it */
     const struct clock *clock;
     struct outbox_filters filters;
     struct writer writer;

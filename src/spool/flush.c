@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <uv.h>
 
@@ -33,6 +34,7 @@
 
 struct spool_flusher {
     struct flusher *flusher;
+    pid_t process; /* that started it */
     struct spool_flusher_options options;
     /* Of its own thread only. */
     bool threaded;
@@ -129,6 +131,7 @@ spool_flusher_start(struct spool *spool,
     if (s == NULL) {
         return failed(err, SPOOL_NO_MEMORY, "out of memory for a flusher");
     }
+    s->process = getpid();
     spool_flusher_options_default(&s->options);
     if (options != NULL) {
         s->options = *options;
@@ -153,7 +156,8 @@ spool_flusher_start(struct spool *spool,
 void spool_flusher_stop(struct spool_flusher *flusher,
                         void (*stopped)(void *arg), void *arg)
 {
-    if (flusher == NULL) {
+    /* In a child that was forked the thread, or the loop's turns, are not. */
+    if (flusher == NULL || flusher->process != getpid()) {
         return;
     }
     if (flusher->threaded) {

@@ -257,7 +257,7 @@ static void verify_names_what_does_not_add_up(void **state)
 static void one_flusher_a_spool_and_its_pid_is_named(void **state)
 {
     struct fixture *f = *state;
-    struct flusher_lock first = {-1}, second = {-1};
+    struct flusher_lock first = {.fd = -1}, second = {.fd = -1};
     struct spool_error err;
     char pid[32];
     assert_int_equal(flusher_lock_holder(f->path), 0);

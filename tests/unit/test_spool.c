@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <uv.h>
@@ -501,6 +503,79 @@ static void of_many_those_get_in_that_may(void **state)
     assert_int_equal(stored, 500 + 250 - 50); /* 50 were in before the half */
 }
 
+/* What a child that was forked from here makes of the handle. */
+static int in_a_child(struct spool *spool)
+{
+    struct spool_stats stats;
+    struct spool_error err;
+    int wrong = 0;
+    wrong += spool_put(spool, EVENT, strlen(EVENT), NULL, NULL, &err) !=
+             SPOOL_MISUSE;
+    wrong += strstr(err.message, "open it again in here") == NULL;
+    wrong += spool_stats(spool, "shop", &stats, &err) != SPOOL_MISUSE;
+    spool_close(spool);
+    return wrong;
+}
+
+static size_t read_mark(char bytes[4096])
+{
+    char path[sizeof place.path + 8];
+    (void)snprintf(path, sizeof path, "%s-mark", place.path);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    size_t n = fread(bytes, 1, 4096, file);
+    (void)fclose(file);
+    return n;
+}
+
+static void a_handle_is_not_a_forked_child_s(void **state)
+{
+    char before[4096], after[4096];
+    int status;
+    struct spool_receipt r;
+    assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, NULL, NULL),
+                     SPOOL_OK);
+    size_t n = read_mark(before);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(in_a_child(*state));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    /* It does not say of its parent that it has ended well. */
+    assert_int_equal(read_mark(after), n);
+    assert_memory_equal(before, after, n);
+    assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, &r, NULL),
+                     SPOOL_OK);
+    assert_int_equal(r.id, 2);
+}
+
+/* Also one that lives on neither ends it nor keeps another from starting. */
+static void a_flusher_is_not_a_forked_child_s(void **state)
+{
+    struct spool_flusher *flusher;
+    int status, ends[2];
+    char end;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(spool_flusher_start(*state, NULL, &flusher, NULL),
+                     SPOOL_OK);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)close(ends[1]);
+        spool_flusher_stop(flusher, NULL, NULL); /* whose thread is not here */
+        spool_close(*state);
+        _exit(read(ends[0], &end, 1) != 0); /* when the other end is closed */
+    }
+    spool_flusher_stop(flusher, NULL, NULL);
+    assert_int_equal(spool_flusher_start(*state, NULL, &flusher, NULL),
+                     SPOOL_OK);
+    spool_flusher_stop(flusher, NULL, NULL);
+    (void)close(ends[1]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    (void)close(ends[0]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -516,6 +591,8 @@ int main(void)
         TEST(flush_says_what_is_left),
         TEST(a_flusher_runs_in_a_thread_of_its_own),
         TEST(threads_of_a_flusher_take_no_signal_of_the_program_s),
+        TEST(a_handle_is_not_a_forked_child_s),
+        TEST(a_flusher_is_not_a_forked_child_s),
         TEST(a_destination_needs_a_url_that_is_safe),
         TEST(a_destination_can_be_all_that_spoolctl_makes),
         TEST(an_event_the_filter_passes_over_is_not_sent),
