@@ -58,7 +58,9 @@ static enum spool_status checkpoint_locked(struct writer *w, bool *whole,
 }
 
 /* What a sync has failed to write is read as if it were on disk. In another WAL
- * than we know, all that there is may be such. */
+ * than we know, all that there is may be such. Other processes that have it
+ * open are told by the kernel, each at its own next sync (fsync(2), since Linux
+ * 4.13), and end as well. */
 void checkpoint_doubt(struct writer *w)
 {
     uint32_t number = 0;
