@@ -8,7 +8,10 @@
  * A handle may be used from any number of threads at once, and any number of
  * processes may have the same spool open. A handle is its process's: in a child
  * that is forked it answers SPOOL_MISUSE and spool_close does nothing; open the
- * spool in the child. */
+ * spool in the child.
+ *
+ * A program that runs under a limit on the size of files (setrlimit(2)) must
+ * ignore SIGXFSZ: then a put that comes to it ends with SPOOL_FULL. */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
 
