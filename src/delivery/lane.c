@@ -414,7 +414,8 @@ static void lane_step(struct lane *lane)
     if (goes_well(lane)) {
         ahead_read(&lane->ahead, &lane->destination);
     }
-    survey_go_on(&lane->survey, drains(lane));
+    /* Both read by the same connection, and what is to be sent comes first. */
+    survey_go_on(&lane->survey, drains(lane) && !lane->ahead.reading);
     if (wants_turn(lane) && gathers(lane)) {
         rest_alarm(&lane->rest, GATHER_MS);
     } else if (wants_turn(lane)) {
@@ -499,8 +500,15 @@ bool lane_is_idle(const struct lane *lane)
              lane->rest.because == TAKEN_PAUSED));
 }
 
+static void survey_is_closed(uv_handle_t *handle)
+{
+    struct lane *lane = handle->data;
+    rest_close(&lane->rest, lane->closed);
+}
+
 void lane_close(struct lane *lane, uv_close_cb closed)
 {
     assert(lane->ended);
-    rest_close(&lane->rest, closed);
+    lane->closed = closed;
+    survey_close(&lane->survey, survey_is_closed);
 }

@@ -82,6 +82,7 @@ struct lane {
     int64_t starts_at; /* mono ms: a backlog from an outage waits until then */
     struct pace *pace; /* the destination's, shared by its lanes; borrowed */
     bool ended;
+    uv_close_cb closed;
 };
 
 /* Starts at once with a turn, but leaves a backlog from an outage alone for

@@ -6,6 +6,10 @@
  * after the other. */
 #define AGAIN_MS 10000
 
+/* Behind a step, which takes some three: the drain has the machine for the
+ * rest, and a million events are surveyed in eight seconds. */
+#define PAUSE_MS 30
+
 void survey_init(struct survey *s, struct outbox *box, uv_loop_t *loop,
                  int64_t destination, int lane, void (*done)(void *arg),
                  void *arg)
@@ -16,6 +20,8 @@ void survey_init(struct survey *s, struct outbox *box, uv_loop_t *loop,
                          .lane = lane,
                          .done = done,
                          .arg = arg};
+    (void)uv_timer_init(loop, &s->timer);
+    s->timer.data = s;
 }
 
 static void forget(struct survey *s)
@@ -24,11 +30,19 @@ static void forget(struct survey *s)
     backlog_destroy(s->backlog);
     s->backlog = NULL;
     s->ready = false;
+    s->pausing = false;
+    (void)uv_timer_stop(&s->timer);
 }
 
 void survey_finish(struct survey *s)
 {
     forget(s);
+}
+
+void survey_close(struct survey *s, uv_close_cb closed)
+{
+    s->timer.data = s->arg;
+    uv_close((uv_handle_t *)&s->timer, closed);
 }
 
 struct backlog *survey_known(const struct survey *s)
@@ -51,6 +65,13 @@ static void run_step(uv_work_t *work)
     s->status = backlog_step(s->backlog, &s->stepped, NULL);
 }
 
+static void pause_is_over(uv_timer_t *timer)
+{
+    struct survey *s = timer->data;
+    s->pausing = false;
+    s->done(s->arg);
+}
+
 static void step_done(uv_work_t *work, int cancelled)
 {
     struct survey *s = work->data;
@@ -59,13 +80,16 @@ static void step_done(uv_work_t *work, int cancelled)
     s->ready = s->stepped;
     if (s->status != SPOOL_OK) {
         forget(s); /* what fails here fails in the turns, or works next time */
+    } else if (!s->ready) {
+        s->pausing = true;
+        (void)uv_timer_start(&s->timer, pause_is_over, PAUSE_MS, 0);
     }
     s->done(s->arg);
 }
 
-void survey_go_on(struct survey *s, bool drains)
+void survey_go_on(struct survey *s, bool may)
 {
-    if (s->stepping || s->ready || !drains) {
+    if (s->stepping || s->pausing || s->ready || !may) {
         return;
     }
     if (s->backlog == NULL && s->wanted) {
