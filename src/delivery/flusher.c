@@ -19,7 +19,7 @@
 #include "outbox/replay.h"
 
 /* New destinations are found, and a wake that got lost is made up for. */
-#define SURVEY_MS 1000
+#define LOOK_MS 1000
 
 /* Wakes that come closer together than this are one. */
 #define WAKE_MS 5
@@ -38,18 +38,18 @@ struct flusher {
     char only[DESTINATION_NAME_SIZE]; /* "": all */
     struct flusher_lock lock;
     uv_fs_event_t watch;
-    uv_timer_t survey_timer, wake_timer, grace_timer;
-    uv_work_t survey_work;
-    bool surveying;
+    uv_timer_t look_timer, wake_timer, grace_timer;
+    uv_work_t look_work;
+    bool looking;
     struct tidier tidier;
-    bool survey_replaying;
-    enum spool_status survey_status;
-    struct spool_error survey_error;
+    bool look_replaying;
+    enum spool_status look_status;
+    struct spool_error look_error;
     struct paced *paces;
     struct destination *found;
     size_t found_n;
     bool replaying; /* some replay has more to do */
-    bool seen_all;  /* the first survey is done: idle may be said */
+    bool seen_all;  /* it has looked once: idle may be said */
     int open;       /* handles that are not closed yet */
     bool closing;
     void (*stopped)(void *arg);
@@ -115,7 +115,7 @@ static void something_changed(uv_fs_event_t *watch, const char *name,
     struct flusher *f = watch->data;
     (void)name;
     (void)events;
-    (void)status; /* the survey makes up for a watch that fails */
+    (void)status; /* the next look makes up for a watch that fails */
     if (somebody_waits_for_events(f)) {
         wake_soon(f);
     } else {
@@ -139,17 +139,17 @@ static void watch_log(struct flusher *f)
     }
 }
 
-/* ---- the survey ---- */
+/* ---- looking at the destinations ---- */
 
-static void run_survey(uv_work_t *work)
+static void run_look(uv_work_t *work)
 {
     struct flusher *f = work->data;
     /* What fails here fails in the lanes as well, or works next time. */
     (void)replay_step(f->lanes.options.box, f->only[0] != '\0' ? f->only : NULL,
-                      &f->survey_replaying, NULL);
-    f->survey_status =
+                      &f->look_replaying, NULL);
+    f->look_status =
         destination_list(f->lanes.options.box, f->found, DESTINATIONS_MAX,
-                         &f->found_n, &f->survey_error);
+                         &f->found_n, &f->look_error);
 }
 
 static bool has_lane(const struct flusher *f, int64_t destination, int number)
@@ -181,7 +181,7 @@ static void add_lanes(struct flusher *f, const struct destination *d)
         }
         struct pace *pace = pace_of(f, d->id);
         if (pace == NULL) {
-            return; /* the next survey tries again */
+            return; /* the next look tries again */
         }
         struct lane *lane =
             lane_create(&f->lanes, d, number, pace, spread_of(f, d));
@@ -195,20 +195,20 @@ static void add_lanes(struct flusher *f, const struct destination *d)
 }
 
 static void finish_if_stopped(struct flusher *f);
-static void survey(uv_timer_t *timer);
+static void look(uv_timer_t *timer);
 static void lane_rests(void *arg);
 
-static void survey_done(uv_work_t *work, int cancelled)
+static void look_done(uv_work_t *work, int cancelled)
 {
     struct flusher *f = work->data;
     (void)cancelled; /* never: nobody cancels it */
-    f->surveying = false;
-    f->replaying = f->survey_replaying;
+    f->looking = false;
+    f->replaying = f->look_replaying;
     if (f->lanes.stopping) {
         finish_if_stopped(f);
         return;
     }
-    if (f->survey_status == SPOOL_OK) {
+    if (f->look_status == SPOOL_OK) {
         size_t n =
             f->found_n < DESTINATIONS_MAX ? f->found_n : DESTINATIONS_MAX;
         for (size_t i = 0; i < n; i++) {
@@ -220,18 +220,18 @@ static void survey_done(uv_work_t *work, int cancelled)
         wake_lanes(f, true);
         lane_rests(f);
     } else {
-        tell_no_survey(&f->lanes.options, &f->survey_error, SURVEY_MS);
+        tell_no_destinations(&f->lanes.options, &f->look_error, LOOK_MS);
     }
-    (void)uv_timer_start(&f->survey_timer, survey, SURVEY_MS, 0);
+    (void)uv_timer_start(&f->look_timer, look, LOOK_MS, 0);
 }
 
-static void survey(uv_timer_t *timer)
+static void look(uv_timer_t *timer)
 {
     struct flusher *f = timer->data;
-    f->surveying = true;
-    f->survey_work.data = f;
-    (void)uv_queue_work(f->lanes.options.loop, &f->survey_work, run_survey,
-                        survey_done);
+    f->looking = true;
+    f->look_work.data = f;
+    (void)uv_queue_work(f->lanes.options.loop, &f->look_work, run_look,
+                        look_done);
 }
 
 /* ---- resting and stopping ---- */
@@ -312,7 +312,7 @@ static void close_handle(void *handle)
 /* Closes everything once nothing is under way any more. */
 static void finish_if_stopped(struct flusher *f)
 {
-    bool busy = f->surveying || f->tidier.busy || f->closing;
+    bool busy = f->looking || f->tidier.busy || f->closing;
     for (const struct lane *l = f->lanes.first; !busy && l != NULL;
          l = l->next) {
         busy = !l->ended;
@@ -326,7 +326,7 @@ static void finish_if_stopped(struct flusher *f)
     }
     f->lanes.options.sender->destroy(f->lanes.http, http_closed, f);
     close_handle(&f->watch);
-    close_handle(&f->survey_timer);
+    close_handle(&f->look_timer);
     close_handle(&f->wake_timer);
     close_handle(&f->grace_timer);
     tidier_close(&f->tidier, handle_closed);
@@ -348,7 +348,7 @@ void flusher_stop(struct flusher *f, void (*stopped)(void *arg), void *arg)
     f->lanes.stopping = true;
     f->stopped = stopped;
     f->stopped_arg = arg;
-    (void)uv_timer_stop(&f->survey_timer);
+    (void)uv_timer_stop(&f->look_timer);
     (void)uv_timer_stop(&f->wake_timer);
     tidier_stop(&f->tidier);
     (void)uv_fs_event_stop(&f->watch);
@@ -372,13 +372,13 @@ static void init_handles(struct flusher *f)
 {
     struct uv_loop_s *loop = f->lanes.options.loop;
     (void)uv_fs_event_init(loop, &f->watch);
-    (void)uv_timer_init(loop, &f->survey_timer);
+    (void)uv_timer_init(loop, &f->look_timer);
     (void)uv_timer_init(loop, &f->wake_timer);
     (void)uv_timer_init(loop, &f->grace_timer);
     tidier_init(&f->tidier, loop, f->lanes.options.box,
                 f->lanes.options.keep_ms, tidier_rests, f);
     f->watch.data = f;
-    f->survey_timer.data = f;
+    f->look_timer.data = f;
     f->wake_timer.data = f;
     f->grace_timer.data = f;
     job_thread_attach(&f->lanes.reader, loop);
@@ -441,7 +441,7 @@ enum spool_status flusher_start(const struct flusher_options *options,
         return status;
     }
     init_handles(f);
-    survey(&f->survey_timer);
+    look(&f->look_timer);
     if (!options->foreground) {
         tidier_start(&f->tidier);
     }

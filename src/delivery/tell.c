@@ -80,8 +80,8 @@ void tell_trouble(const struct lane *lane, int64_t wait_ms)
     tell(&lane->lanes->options, &r);
 }
 
-void tell_no_survey(const struct flusher_options *options,
-                    const struct spool_error *why, int64_t wait_ms)
+void tell_no_destinations(const struct flusher_options *options,
+                          const struct spool_error *why, int64_t wait_ms)
 {
     struct spool_report r = {.kind = SPOOL_REPORT_TROUBLE,
                              .destination = "",

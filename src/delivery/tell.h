@@ -16,8 +16,8 @@ void tell_damaged(const struct lane *lane);
 void tell_trouble(const struct lane *lane, int64_t wait_ms);
 
 /* The destinations cannot be looked at; it is tried again in wait_ms. */
-void tell_no_survey(const struct flusher_options *options,
-                    const struct spool_error *why, int64_t wait_ms);
+void tell_no_destinations(const struct flusher_options *options,
+                          const struct spool_error *why, int64_t wait_ms);
 
 /* The outbox cannot be used any more. */
 void tell_stopped(const struct flusher_options *options,

@@ -14,9 +14,10 @@
 #define THINGS_MAX 512
 #define SPIN_MAX   200000
 
-/* The survey's wait. It may fire late, as on a machine with other things to
- * do: otherwise an hour of quiet would cost an hour of surveys. */
-#define SURVEY_MS   1000
+/* The wait between a flusher's looks at its destinations. It may be over late,
+ * as on a machine with other things to do: otherwise an hour of quiet would
+ * cost an hour of looks. */
+#define LOOK_MS     1000
 #define LATE_MAX_MS 60000
 
 enum kind { NOTHING, TIMER, WORK, WORKED, JOB, JOB_RUN, CLOSING, WATCH, CALL };
@@ -142,7 +143,7 @@ int uv_timer_start(uv_timer_t *timer, uv_timer_cb cb, uint64_t wait,
     struct thing *t = add(TIMER, timer);
     t->due = loop.now + (int64_t)wait;
     t->timer = cb;
-    if (wait == SURVEY_MS && !loop.punctual) {
+    if (wait == LOOK_MS && !loop.punctual) {
         t->due += rng_upto(&loop.rng, LATE_MAX_MS);
     }
     return 0;

@@ -15,8 +15,8 @@
  * seed as well. */
 void loop_reset(uint64_t seed);
 
-/* The flusher's survey comes each second, not up to a minute late. Until the
- * next reset. */
+/* The flusher looks at its destinations each second, not up to a minute late.
+ * Until the next reset. */
 void loop_be_punctual(void);
 
 int64_t loop_now(void);

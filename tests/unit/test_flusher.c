@@ -166,7 +166,7 @@ static void jump(uv_timer_t *timer)
 {
     struct scene *s = timer->data;
     s->wall_off += s->wall_jump;
-    if (s->wake_on_jump) { /* as the survey does once a second */
+    if (s->wake_on_jump) { /* as the flusher does each second */
         for (struct lane *l = lanes_of(s)->first; l != NULL; l = l->next) {
             lane_wake(l, true);
         }
