@@ -109,6 +109,7 @@ enum spool_status checkpoint_overwrite(struct writer *w,
 {
     enum spool_status status = db_begin(&w->db, err);
     if (status == SPOOL_OK) {
+        mark_begin(&w->mark, shm_is_empty(w->db.handle));
         status = db_run(&w->db, err, STATEMENT_STORE_RAISE_EPOCH, "");
         if (status == SPOOL_OK) {
             return db_commit(&w->db, err);

@@ -235,15 +235,20 @@ static bool write_slot(struct watermark *m)
     return true;
 }
 
-void mark_begin(struct watermark *m)
+void mark_begin(struct watermark *m, bool empty)
 {
-    if (m->open && !m->begun && take_pair(m)) {
-        m->begun = write_slot(m) && write_slot(m);
-        /* The WAL is yet to be made, and the cut after that must not find the
-         * number of the one before alone. */
-        if (m->wal == 0 && m->wal_was_known) {
-            (void)fdatasync(m->fd);
-        }
+    bool draws = empty && m->wal != 0;
+    if (!m->open || (m->begun && !draws) || !take_pair(m)) {
+        return;
+    }
+    if (draws) {
+        m->wal = 0;
+        m->wal_was_known = true;
+    }
+    m->begun = write_slot(m) && write_slot(m);
+    /* The cut after that must not find the number of the one before alone. */
+    if (m->wal == 0 && m->wal_was_known) {
+        (void)fdatasync(m->fd);
     }
 }
 
@@ -295,7 +300,7 @@ void mark_end(struct watermark *m)
 
 void mark_doubt(struct watermark *m, uint32_t number, int64_t frames)
 {
-    mark_begin(m);
+    mark_begin(m, false);
     if (m->open && m->begun) {
         m->wal = number;
         m->ended = ((uint32_t)frames + 1) * 2;

@@ -40,7 +40,7 @@ struct watermark {
     char store_id[UUID_SIZE];
     int64_t last, epoch; /* as we wrote them last */
     uint32_t wal;        /* its number; 0: not known */
-    bool wal_was_known;  /* the file says another number of it, perhaps */
+    bool wal_was_known;  /* the file said a number of it before */
 };
 
 enum mark_found {
@@ -67,8 +67,10 @@ enum spool_status mark_open(struct watermark *m, const char *path, mode_t mode,
                             struct spool_error *err);
 void mark_close(struct watermark *m); /* safe twice and on a zeroed one */
 
-/* To be called before each commit: says that a writer is at work. */
-void mark_begin(struct watermark *m);
+/* To be called before each commit, with the write lock: says that a writer is
+ * at work. empty: the WAL has no frame, so SQLite may draw its number anew. It
+ * does where the one who writes the first is not the one who began it. */
+void mark_begin(struct watermark *m, bool empty);
 
 /* The writer ends well; it writes nothing more. */
 void mark_end(struct watermark *m);

@@ -14,6 +14,10 @@
 #define MARKS     124
 #define MARKS_END 128
 
+/* How many frames there are:
+ * https://www.sqlite.org/walformat.html#the_wal_index_header */
+#define FRAMES 16
+
 /* The first part holds 4062 frames, more than a WAL comes to (writer.c). */
 #define BYTES 32768
 #define STEP  4096
@@ -33,29 +37,45 @@ bool shm_has_room(const char *path)
     return (int64_t)s.f_bavail * (int64_t)s.f_frsize >= ROOM;
 }
 
-void shm_fill(sqlite3 *handle)
+/* NULL: it cannot be had. */
+static volatile void *first_part(sqlite3 *handle)
 {
     sqlite3_file *file = NULL;
     volatile void *at = NULL;
-    /* A connection that could not read would have no index yet, and would not
-     * know that it has to let go of one that we opened. */
-    if (sqlite3_exec(handle, "PRAGMA schema_version", NULL, NULL, NULL) !=
-            SQLITE_OK ||
-        sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER,
+    if (sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER,
                              &file) != SQLITE_OK ||
         file == NULL || file->pMethods == NULL ||
         file->pMethods->iVersion < 2 ||
-        file->pMethods->xShmMap(file, 0, BYTES, 0, &at) != SQLITE_OK ||
-        at == NULL) {
-        return;
+        file->pMethods->xShmMap(file, 0, BYTES, 0, &at) != SQLITE_OK) {
+        return NULL;
     }
-    for (size_t i = 0; i < BYTES; i += STEP) {
+    return at;
+}
+
+void shm_fill(sqlite3 *handle)
+{
+    volatile void *at = NULL;
+    /* A connection that could not read would have no index yet, and would not
+     * know that it has to let go of one that we opened. */
+    if (sqlite3_exec(handle, "PRAGMA schema_version", NULL, NULL, NULL) ==
+        SQLITE_OK) {
+        at = first_part(handle);
+    }
+    for (size_t i = 0; at != NULL && i < BYTES; i += STEP) {
         volatile _Atomic(unsigned char) *byte =
             (volatile _Atomic(unsigned char) *)at + i;
         unsigned char is = atomic_load(byte);
         /* Writes what is there, or somebody else has written. */
         (void)atomic_compare_exchange_strong(byte, &is, is);
     }
+}
+
+bool shm_is_empty(sqlite3 *handle)
+{
+    const volatile unsigned char *at = first_part(handle);
+    const volatile uint32_t *frames =
+        at == NULL ? NULL : (const volatile uint32_t *)(at + FRAMES);
+    return frames == NULL || *frames == 0;
 }
 
 /* A line: "7: POSIX ADVISORY READ 4711 fe:00:1234 124 124". To ask the kernel

@@ -15,6 +15,10 @@ bool shm_has_room(const char *path);
 /* Leaves no hole for later. Does nothing when the file cannot be read now. */
 void shm_fill(sqlite3 *handle);
 
+/* Whether the WAL has no frame by now, as far as the index says; also when that
+ * cannot be told. For who has the write lock. */
+bool shm_is_empty(sqlite3 *handle);
+
 /* The pid of another process that keeps a snapshot of the outbox at path, so
  * that its WAL cannot be checkpointed as a whole; 0: not known. */
 long shm_reader(const char *path);

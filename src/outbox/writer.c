@@ -57,12 +57,25 @@ enum spool_status writer_open(struct writer *w, const char *path,
     return SPOOL_OK;
 }
 
+/* One that holds fewer frames than before has begun anew. */
+static void tell_which_wal(struct writer *w)
+{
+    uint32_t number;
+    if ((w->mark.wal == 0 || w->wal_frames_told == 0 ||
+         w->db.wal_frames < w->wal_frames_told) &&
+        wal_number(w->db.path, &number)) {
+        mark_wal(&w->mark, number);
+    }
+    w->wal_frames_told = w->db.wal_frames;
+}
+
 void writer_close(struct writer *w)
 {
     if (w->db.handle == NULL) {
         return;
     }
     if (w->ended == SPOOL_OK && checkpoint_settle(w)) {
+        tell_which_wal(w);
         mark_end(&w->mark);
     }
     db_close(&w->checkpoint);
@@ -128,17 +141,6 @@ static enum spool_status check_after(struct writer *w, struct spool_error *why)
                   moved.message);
 }
 
-/* One that holds fewer frames than before has begun anew. */
-static void tell_which_wal(struct writer *w)
-{
-    uint32_t number;
-    if ((w->wal_frames_told == 0 || w->db.wal_frames < w->wal_frames_told) &&
-        wal_number(w->db.path, &number)) {
-        mark_wal(&w->mark, number);
-    }
-    w->wal_frames_told = w->db.wal_frames;
-}
-
 /* The commit is on disk, but in which file? A rename falls most likely into the
  * middle of it. Then the mark is told: before anybody is, and never before the
  * disk. Whoever sets the file aside reads the mark behind his rename: what is
@@ -161,7 +163,7 @@ static enum spool_status transact(struct writer *w, struct write_job *jobs,
     if (status != SPOOL_OK) {
         return status;
     }
-    mark_begin(&w->mark);
+    mark_begin(&w->mark, shm_is_empty(w->db.handle));
     w->free_bytes = ballast_free_bytes(&w->ballast);
     status = run_jobs(&w->db, jobs, why);
     if (status == SPOOL_OK) {
@@ -182,7 +184,6 @@ static enum spool_status transact_unsynced(struct writer *w,
     struct spool_error failed_too;
     enum spool_status status = db_set_unsynced(&w->db, true, why);
     if (status == SPOOL_OK && w->db.wal_frames == 0) {
-        mark_begin(&w->mark);
         status = checkpoint_overwrite(w, why);
     }
     if (status == SPOOL_OK) {

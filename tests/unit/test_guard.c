@@ -149,6 +149,60 @@ static void a_wal_that_began_anew_goes_by_a_near_number(void **state)
     assert_false(wal_is_near(before, before - 100000));
 }
 
+/* In a job: the mark as whoever opens the outbox finds it if we are killed from
+ * here on, and before it has been told of the commit. */
+static enum spool_status copy_mark(struct db *db, void *arg,
+                                   struct spool_error *err)
+{
+    static char mark[8192];
+    const struct fixture *f = arg;
+    size_t n = read_beside(f, "-mark", mark, sizeof mark);
+    put_beside(f, "-mark-then", mark, n);
+    return db_run(db, err, STATEMENT_STORE_RAISE_EPOCH, "");
+}
+
+/* Whoever put the WAL in order was another one, and began it anew, and wrote
+ * nothing to it. */
+static sqlite3 *begin_wal_anew_and_stop(struct fixture *f)
+{
+    sqlite3 *other;
+    char header[WAL_HEAD];
+    struct spool_error err;
+    assert_int_equal(checkpoint_mend(&f->box->writer, &err), SPOOL_OK);
+    checkpoint_try(&f->box->writer);
+    close_box(f);
+    assert_int_equal(read_beside(f, "-wal", header, sizeof header), WAL_HEAD);
+    put_beside(f, "-wal", header, sizeof header);
+    assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "SELECT count(*) FROM spool_event",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    return other;
+}
+
+static void a_number_that_sqlite_draws_is_not_held_against_the_wal(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    uint32_t before, after;
+    char name[128], store_id[UUID_SIZE];
+    fixture_put(f, 3);
+    sqlite3 *other = begin_wal_anew_and_stop(f);
+    assert_true(wal_number(f->path, &before));
+    fixture_reopen(f);
+    assert_int_equal(outbox_write(f->box, copy_mark, f, &err), SPOOL_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    assert_true(wal_number(f->path, &after));
+    assert_false(wal_is_near(before, after)); /* or this tries nothing */
+    beside(f, "-mark-then", name);
+    assert_false(mark_denies_wal(name, after, store_id));
+    /* And once it is known it is held against another's. */
+    beside(f, "-mark", name);
+    assert_false(mark_denies_wal(name, after, store_id));
+    assert_true(mark_denies_wal(name, after + 100000, store_id));
+    fixture_verify(f);
+}
+
 static void a_wal_with_a_wrong_sum_has_no_number(void **state)
 {
     struct fixture *f = *state;
@@ -273,7 +327,7 @@ static void a_sync_that_failed_is_known_until_it_is_mended(void **state)
     struct spool_error err;
     beside(f, "-try", name);
     assert_int_equal(mark_open(&a, name, 0600, "store", &st, &err), SPOOL_OK);
-    mark_begin(&a);
+    mark_begin(&a, false);
     mark_note(&a, 10, 1);
     assert_false(mark_doubts(&a, 7, &frames));
     mark_doubt(&a, 7, 21);
@@ -446,6 +500,7 @@ int main(void)
         TEST(after_one_that_did_not_the_wal_begins_anew),
         TEST(a_writer_at_work_did_not_end),
         TEST(a_wal_that_began_anew_goes_by_a_near_number),
+        TEST(a_number_that_sqlite_draws_is_not_held_against_the_wal),
         TEST(a_wal_with_a_wrong_sum_has_no_number),
         TEST(a_flipped_byte_in_the_wal_is_told_and_named),
         TEST(an_id_that_no_spool_comes_to_is_damage),
