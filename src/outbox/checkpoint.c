@@ -99,7 +99,7 @@ bool checkpoint_settle(struct writer *w)
 void checkpoint_try(struct writer *w)
 {
     bool whole;
-    if (checkpoint_settle(w)) {
+    if (w->ended == SPOOL_OK && checkpoint_settle(w)) {
         (void)checkpoint_locked(w, &whole, NULL);
     }
 }

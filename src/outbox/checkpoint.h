@@ -12,7 +12,8 @@ struct writer;
 
 /* A failure is no loss: the WAL stays, and the next one tries again; unless it
  * holds what may not be on disk, and that could not be synced: then the writer
- * ends, since the commits behind that would stand on it. */
+ * ends, since the commits behind that would stand on it, and no checkpoint is
+ * made any more. */
 void checkpoint_try(struct writer *w);
 
 /* For who leads: a sync failed. Nothing is accepted any more, and the next one

@@ -137,10 +137,12 @@ void db_rollback(struct db *db)
 
 static sqlite3_stmt *prepare(struct db *db, enum statement which)
 {
-    if (db->statements[which] == NULL) {
-        (void)sqlite3_prepare_v3(db->handle, statement_sql[which], -1,
-                                 SQLITE_PREPARE_PERSISTENT,
-                                 &db->statements[which], NULL);
+    if (db->statements[which] == NULL &&
+        (sqlite3_prepare_v3(db->handle, statement_sql[which], -1,
+                            SQLITE_PREPARE_PERSISTENT, &db->statements[which],
+                            NULL) &
+         0xFF) == SQLITE_ERROR) {
+        atomic_store(&db->misfit, true);
     }
     return db->statements[which];
 }

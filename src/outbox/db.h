@@ -26,6 +26,7 @@ struct db {
     sqlite3 *handle;
     const char *path;    /* borrowed; absolute */
     atomic_bool corrupt; /* SQLite has called the file damaged */
+    atomic_bool misfit;  /* a statement did not fit its schema */
     int wal_frames;      /* in the WAL after this connection's last commit */
     int wal_synced;      /* of those, on disk for certain: the first so many */
     bool unsynced;       /* transactions are such that need not be on disk */

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "outbox/aside.h"
+#include "outbox/migrate.h"
 
 /* Locks on the file are a process's own, and a child that is forked takes over
  * none of them, though its memory says that it has them. */
@@ -17,6 +18,29 @@ static enum spool_status check_process(const struct outbox *box,
                   "%s was opened by process %ld, of which this one is a fork; "
                   "open it again in here",
                   box->path, (long)box->process);
+}
+
+/* A table or a column that our statements name is not there, in a file of the
+ * version that has it: what is stored of the schema is damaged, though SQLite
+ * can read it. (A newer program may have made the file newer meanwhile.) */
+static enum spool_status check_schema(struct outbox *box, struct db *db,
+                                      enum spool_status status,
+                                      struct spool_error *err)
+{
+    int version = 0;
+    if (status != SPOOL_IO || !atomic_load(&db->misfit)) {
+        return status;
+    }
+    (void)pthread_mutex_lock(&box->read_lock);
+    enum spool_status known = migrate_version(&box->reader, &version, NULL);
+    (void)pthread_mutex_unlock(&box->read_lock);
+    if (known != SPOOL_OK || version != migrate_newest()) {
+        return status;
+    }
+    atomic_store(&db->corrupt, true);
+    return failed(err, SPOOL_DAMAGED,
+                  "cannot use %s: its schema is damaged; run spoolctl verify",
+                  box->path);
 }
 
 enum spool_status outbox_read(struct outbox *box,
@@ -35,7 +59,7 @@ enum spool_status outbox_read(struct outbox *box,
         db_rollback(&box->reader);
     }
     (void)pthread_mutex_unlock(&box->read_lock);
-    return status;
+    return check_schema(box, &box->reader, status, err);
 }
 
 /* What a write led to; an outbox that turned out to be damaged is set aside. A
@@ -44,6 +68,7 @@ enum spool_status outbox_read(struct outbox *box,
 static enum spool_status written(struct outbox *box, enum spool_status status,
                                  struct spool_error *err)
 {
+    status = check_schema(box, &box->writer.db, status, err);
     bool failed_so = status == SPOOL_DAMAGED || status == SPOOL_UNKNOWN;
     if (failed_so && atomic_load(&box->writer.db.corrupt) &&
         aside_make(box->path, box->inode, box->clock, NULL) == SPOOL_OK &&

@@ -1,5 +1,5 @@
 /* A damaged outbox: set aside, gone on with, and put back. */
-#define _DEFAULT_SOURCE /* sync_file flags of fcntl */
+#define _GNU_SOURCE /* memmem */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,6 +135,62 @@ a_file_without_a_header_is_set_aside_and_nothing_is_lost(void **state)
     assert_false(r.state_whole);
     r = put_back(f, false, &told);
     assert_true(r.done_before);
+}
+
+/* Where these words begin in the file. */
+static off_t find_words(const char *path, const char *words)
+{
+    static char bytes[1 << 20];
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    size_t n = fread(bytes, 1, sizeof bytes, file);
+    (void)fclose(file);
+    const char *at = memmem(bytes, n, words, strlen(words));
+    assert_non_null(at);
+    return at - bytes;
+}
+
+/* SQLite reads it without a complaint. */
+static void a_column_with_another_name_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    struct spool_error err;
+    struct outbox_event e = {.body = "{}", .len = 2};
+    fill(f);
+    overwrite(f->path, find_words(f->path, "part INTEGER NOT NULL"), 'q', 1);
+    fixture_open(f, f->now);
+    assert_int_equal(outbox_append(f->box, &e, 1, &err), SPOOL_MOVED);
+    assert_non_null(strstr(err.message, "spoolctl recover"));
+    fixture_reopen(f);
+    fixture_put(f, 3);
+    assert_int_equal(last_id(f), 1003);
+    struct recover_report r = put_back(f, false, &told);
+    assert_int_equal(r.readable, 1000);
+    assert_int_equal(r.lost, 0);
+    fixture_verify(f);
+}
+
+/* Or the program is the older one of two. */
+static void in_a_newer_file_it_is_none(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct outbox_event e = {.body = "{}", .len = 2};
+    char aside[ASIDE_PATH_SIZE];
+    fill(f);
+    fixture_open(f, f->now);
+    sqlite3 *newer;
+    assert_int_equal(sqlite3_open(f->path, &newer), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(newer,
+                     "ALTER TABLE spool_event RENAME COLUMN part TO session;"
+                     "PRAGMA user_version = 99",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_close(newer), SQLITE_OK);
+    assert_int_equal(outbox_append(f->box, &e, 1, &err), SPOOL_IO);
+    assert_false(aside_newest(f->path, NULL, aside));
 }
 
 static void damage_in_the_schema_page_alone_keeps_the_destinations(void **state)
@@ -717,6 +773,8 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_file_without_a_header_is_set_aside_and_nothing_is_lost),
+        TEST(a_column_with_another_name_is_damage),
+        TEST(in_a_newer_file_it_is_none),
         TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
         TEST(a_lost_page_costs_its_events_and_no_others),
         TEST(what_overtook_is_known_unless_it_cannot_be_read),
