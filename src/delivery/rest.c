@@ -26,10 +26,18 @@ void rest_begin(struct rest *r, enum taken because)
     r->because = because;
 }
 
+/* A loop's own time is that at which its turn began: on a machine with other
+ * things to do a wait that is reckoned from there is over too soon. */
+static void ring_in(struct rest *r, int64_t wait_ms)
+{
+    uv_update_time(r->timer.loop);
+    (void)uv_timer_start(&r->timer, time_is_over, (uint64_t)wait_ms, 0);
+}
+
 void rest_begin_for(struct rest *r, enum taken because, int64_t wait_ms)
 {
     rest_begin(r, because);
-    (void)uv_timer_start(&r->timer, time_is_over, (uint64_t)wait_ms, 0);
+    ring_in(r, wait_ms);
 }
 
 void rest_begin_until(struct rest *r, enum taken because, int64_t wall,
@@ -65,7 +73,7 @@ void rest_end(struct rest *r)
 
 void rest_alarm(struct rest *r, int64_t wait_ms)
 {
-    (void)uv_timer_start(&r->timer, time_is_over, (uint64_t)wait_ms, 0);
+    ring_in(r, wait_ms);
 }
 
 void rest_stop(struct rest *r)
