@@ -107,7 +107,7 @@ bool lane_waits_for_events(const struct lane *lane);
 /* Whether everything of it is settled, or paused by an operator. */
 bool lane_is_idle(const struct lane *lane);
 
-/* Only when it has ended; frees it when its timer is closed. */
+/* Only when it has ended; frees it when its timers are closed. */
 void lane_close(struct lane *lane, uv_close_cb closed);
 
 #endif
