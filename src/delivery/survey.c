@@ -6,9 +6,9 @@
  * after the other. */
 #define AGAIN_MS 10000
 
-/* Behind a step, which takes some three: the drain has the machine for the
- * rest, and a million events are surveyed in eight seconds. */
-#define PAUSE_MS 30
+/* Behind a step, which takes less than one: the drain has the machine for the
+ * rest, and a million events are surveyed in half a minute. */
+#define PAUSE_MS 25
 
 void survey_init(struct survey *s, struct outbox *box, uv_loop_t *loop,
                  int64_t destination, int lane, void (*done)(void *arg),

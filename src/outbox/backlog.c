@@ -6,8 +6,8 @@
 #include "outbox/overtake.h"
 #include "outbox/visit.h"
 
-/* Rows looked at in one snapshot. */
-#define SLICE 4000
+/* Rows looked at in one snapshot, while who reads ahead waits. */
+#define SLICE 1000
 
 /* Of the filter: for each event that waits, and at least and at most. */
 #define BITS_EACH 16

@@ -22,7 +22,7 @@ struct backlog *backlog_create(struct outbox *box, int64_t destination,
                                int lane);
 void backlog_destroy(struct backlog *b); /* NULL is fine */
 
-/* Surveys on, for some milliseconds, beside whoever writes; *ready when all is
+/* Surveys on, for a moment, beside whoever writes; *ready when all is
  * known. Turns of the lane may go on between the steps. Blocks on the disk: not
  * for a loop's thread. On failure it can only be destroyed. */
 enum spool_status backlog_step(struct backlog *b, bool *ready,
