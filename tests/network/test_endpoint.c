@@ -185,9 +185,10 @@ static long peak_kb(void)
 }
 
 #ifdef __SANITIZE_THREAD__
-/* libcurl may close a socket before it says that it is not to be watched any
- * more. By then another thread, the endpoint's, may have the number, and libuv
- * asks the kernel not to watch what it never watched: that is no harm. */
+/* libcurl closes a socket that could not be connected before it says that it is
+ * not to be watched any more. libuv then asks the kernel not to watch what is
+ * closed (EBADF), or by now is the endpoint's, which another thread has
+ * accepted and nobody watches (ENOENT): that is no harm. */
 __attribute__((visibility("default"))) const char *
 __tsan_default_suppressions(void);
 
