@@ -239,6 +239,17 @@ static void add_destination(const char *path, int port)
     spool_close(spool);
 }
 
+/* A new spool with n events for the sink; its path. */
+static void fill(const struct options *o, const char *name, int port, size_t n,
+                 char path[512])
+{
+    make_path(o, name, path, 512);
+    add_destination(path, port);
+    struct spool *spool = open_spool(path);
+    (void)bulk_put(o, spool, n, SPOOL_CHECK_OFF);
+    spool_close(spool);
+}
+
 /* Events a second of a flush that delivers all there is, or as many as come in
  * `seconds`. In a process of its own, whose peak memory is told. */
 static double drain(const char *path, double seconds, long *rss_kib)
@@ -297,11 +308,7 @@ static struct round drain_round(const struct options *o, int port, long *rss)
 {
     char path[512];
     struct round r = {.base = bare_posts(o, port)};
-    make_path(o, "drain.db", path, sizeof path);
-    add_destination(path, port);
-    struct spool *spool = open_spool(path);
-    (void)bulk_put(o, spool, o->events, SPOOL_CHECK_OFF);
-    spool_close(spool);
+    fill(o, "drain.db", port, o->events, path);
     r.ours = drain(path, 0, rss);
     return r;
 }
@@ -328,15 +335,11 @@ static void bench_hold(const struct options *o)
     long rss;
     struct lock_watch watch;
     struct sink sink = sink_start();
-    make_path(o, "hold.db", path, sizeof path);
-    add_destination(path, sink.port);
-    struct spool *spool = open_spool(path);
-    (void)bulk_put(o, spool, o->events, SPOOL_CHECK_OFF);
-    spool_close(spool);
+    fill(o, "hold.db", sink.port, o->events, path);
     (void)drain(path, 0, &rss);
     sink_stop(&sink);
     lock_watch_start(&watch, o->sync_ms);
-    spool = open_spool(path);
+    struct spool *spool = open_spool(path);
     struct hold h = hold_measure(spool_outbox(spool), o->dir, &watch);
     spool_close(spool);
     lock_watch_stop();
@@ -397,11 +400,7 @@ static void bench_depth(const struct options *o)
     long rss = 0;
     struct round put[ROUNDS], out[ROUNDS];
     struct sink sink = sink_start();
-    make_path(o, "deep.db", deep, sizeof deep);
-    add_destination(deep, sink.port);
-    struct spool *spool = open_spool(deep);
-    (void)bulk_put(o, spool, o->depth, SPOOL_CHECK_OFF);
-    spool_close(spool);
+    fill(o, "deep.db", sink.port, o->depth, deep);
     double status_ms = count_ms(deep);
     sync(); /* what the system has yet to write slows who comes next */
     for (size_t i = 0; i < ROUNDS; i++) {

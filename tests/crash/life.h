@@ -34,7 +34,7 @@ struct life {
 struct way {
     bool powersafe; /* the disk damages no byte beside a write */
     bool brief;
-    int steps;          /* 0: many */
+    int steps;          /* 0: as many as brief says */
     const char *pragma; /* a mistake, or NULL */
     bool late;          /* it is made behind a step of retention */
     int failing;        /* syncs that fail, one after another, somewhere */
