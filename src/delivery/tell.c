@@ -70,34 +70,32 @@ void tell_damaged(const struct lane *lane)
     }
 }
 
+static void tell_why(const struct flusher_options *options,
+                     enum spool_report_kind kind, const char *destination,
+                     const struct spool_error *why, int64_t wait_ms)
+{
+    struct spool_report r = {.kind = kind,
+                             .destination = destination,
+                             .code = spool_status_name(why->status),
+                             .reason = why->message,
+                             .wait_ms = wait_ms};
+    tell(options, &r);
+}
+
 void tell_trouble(const struct lane *lane, int64_t wait_ms)
 {
-    struct spool_report r = {.kind = SPOOL_REPORT_TROUBLE,
-                             .destination = lane->destination.name,
-                             .code = spool_status_name(lane->status),
-                             .reason = lane->error.message,
-                             .wait_ms = wait_ms};
-    tell(&lane->lanes->options, &r);
+    tell_why(&lane->lanes->options, SPOOL_REPORT_TROUBLE,
+             lane->destination.name, &lane->error, wait_ms);
 }
 
 void tell_no_destinations(const struct flusher_options *options,
                           const struct spool_error *why, int64_t wait_ms)
 {
-    struct spool_report r = {.kind = SPOOL_REPORT_TROUBLE,
-                             .destination = "",
-                             .code = spool_status_name(why->status),
-                             .reason = why->message,
-                             .wait_ms = wait_ms};
-    tell(options, &r);
+    tell_why(options, SPOOL_REPORT_TROUBLE, "", why, wait_ms);
 }
 
 void tell_stopped(const struct flusher_options *options,
                   const struct spool_error *why)
 {
-    struct spool_report r = {.kind = SPOOL_REPORT_STOPPED,
-                             .destination = "",
-                             .code = spool_status_name(why->status),
-                             .reason = why->message,
-                             .wait_ms = -1};
-    tell(options, &r);
+    tell_why(options, SPOOL_REPORT_STOPPED, "", why, -1);
 }
