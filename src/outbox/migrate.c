@@ -1,5 +1,6 @@
 #include "outbox/migrate.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -48,34 +49,61 @@ enum spool_status migrate_version(struct db *db, int *version,
     return read_pragma(db, "PRAGMA user_version", version, err);
 }
 
-enum spool_status migrate_check(struct db *db, struct spool_error *err)
+struct seen {
+    int version, application, objects;
+};
+
+static enum spool_status look(struct db *db, struct seen *seen,
+                              struct spool_error *err)
 {
-    int version = 0, application = 0, objects = 0;
     enum spool_status status =
-        read_pragma(db, "PRAGMA user_version", &version, err);
+        read_pragma(db, "PRAGMA user_version", &seen->version, err);
     if (status == SPOOL_OK) {
-        status = read_pragma(db, "PRAGMA application_id", &application, err);
+        status =
+            read_pragma(db, "PRAGMA application_id", &seen->application, err);
     }
     if (status == SPOOL_OK) {
-        status = read_pragma(db, "SELECT count(*) FROM sqlite_schema", &objects,
-                             err);
+        status = read_pragma(db, "SELECT count(*) FROM sqlite_schema",
+                             &seen->objects, err);
+    }
+    return status;
+}
+
+enum spool_status migrate_damaged(struct db *db, struct spool_error *err)
+{
+    atomic_store(&db->corrupt, true);
+    return failed(err, SPOOL_DAMAGED,
+                  "cannot use %s: its schema is damaged; run spoolctl verify",
+                  db->path);
+}
+
+enum spool_status migrate_check(struct db *db, struct spool_error *err)
+{
+    struct seen seen = {0};
+    /* In one snapshot: another program may be making the spool. */
+    enum spool_status status = db_begin_read(db, err);
+    if (status == SPOOL_OK) {
+        status = look(db, &seen, err);
+        db_rollback(db);
     }
     if (status != SPOOL_OK) {
         return status;
     }
-    if (application != MIGRATE_APPLICATION_ID && (objects > 0 || version > 0)) {
+    if (seen.application != MIGRATE_APPLICATION_ID &&
+        (seen.objects > 0 || seen.version > 0)) {
         return failed(err, SPOOL_DAMAGED,
                       "%s is an SQLite file of another program; it was not "
                       "touched, name another path for the spool",
                       db->path);
     }
-    if (version > migrate_newest()) {
+    if (seen.version > migrate_newest()) {
         return failed(err, SPOOL_NEWER,
                       "%s has schema version %d and this program knows up to "
                       "%d; it was not touched, use a newer release of spool",
-                      db->path, version, migrate_newest());
+                      db->path, seen.version, migrate_newest());
     }
-    return SPOOL_OK;
+    return seen.version <= 0 && seen.objects > 0 ? migrate_damaged(db, err)
+                                                 : SPOOL_OK;
 }
 
 static enum spool_status migrate_locked(struct db *db, struct spool_error *err)
@@ -109,6 +137,8 @@ enum spool_status migrate(struct db *db, struct spool_error *err)
     if (status == SPOOL_OK) {
         return db_commit(db, err);
     }
+    /* What a step makes is there already, or what it changes is not. */
+    bool misfit = (sqlite3_errcode(db->handle) & 0xFF) == SQLITE_ERROR;
     db_rollback(db);
-    return status;
+    return misfit ? migrate_damaged(db, err) : status;
 }

@@ -23,12 +23,18 @@ int migrate_newest(void);
 enum spool_status migrate_version(struct db *db, int *version,
                                   struct spool_error *err);
 
+/* The schema is not that of the version which the file names: SPOOL_DAMAGED,
+ * and the file is to be set aside. */
+enum spool_status migrate_damaged(struct db *db, struct spool_error *err);
+
 /* Reads only: a file of a newer release is SPOOL_NEWER, a file of another
- * program SPOOL_DAMAGED. An empty file is fine. */
+ * program SPOOL_DAMAGED, as is one whose version says that it is empty when it
+ * is not. An empty file is fine. */
 enum spool_status migrate_check(struct db *db, struct spool_error *err);
 
 /* Brings a file that migrate_check found fine up to the newest version, each
- * step together with its user_version, all in one transaction. */
+ * step together with its user_version, all in one transaction. A step that does
+ * not fit what is there finds the file damaged. */
 enum spool_status migrate(struct db *db, struct spool_error *err);
 
 #endif

@@ -37,10 +37,7 @@ static enum spool_status check_schema(struct outbox *box, struct db *db,
     if (known != SPOOL_OK || version != migrate_newest()) {
         return status;
     }
-    atomic_store(&db->corrupt, true);
-    return failed(err, SPOOL_DAMAGED,
-                  "cannot use %s: its schema is damaged; run spoolctl verify",
-                  box->path);
+    return migrate_damaged(db, err);
 }
 
 enum spool_status outbox_read(struct outbox *box,

@@ -16,6 +16,7 @@
 #include "outbox/aside.h"
 #include "outbox/keep.h"
 #include "outbox/limits.h"
+#include "outbox/migrate.h"
 #include "outbox/overtake.h"
 #include "outbox/recover.h"
 #include "outbox/retain.h"
@@ -171,6 +172,35 @@ static void a_column_with_another_name_is_damage(void **state)
     fixture_verify(f);
 }
 
+static void run_sql(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* What the schema's steps from there on are to make is there already. */
+static void a_version_that_is_too_low_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    fill(f);
+    for (int version = 0; version < migrate_newest(); version++) {
+        char sql[64];
+        (void)snprintf(sql, sizeof sql, "PRAGMA user_version = %d", version);
+        run_sql(f->path, sql);
+        fixture_open(f, ++f->now);
+        fixture_put(f, 3);
+        struct recover_report r = put_back(f, false, &told);
+        assert_int_equal(r.readable, 1000 + 3 * version);
+        assert_int_equal(r.lost, 0);
+        fixture_verify(f);
+        outbox_close(f->box);
+        f->box = NULL;
+    }
+}
+
 /* Or the program is the older one of two. */
 static void in_a_newer_file_it_is_none(void **state)
 {
@@ -180,15 +210,8 @@ static void in_a_newer_file_it_is_none(void **state)
     char aside[ASIDE_PATH_SIZE];
     fill(f);
     fixture_open(f, f->now);
-    sqlite3 *newer;
-    assert_int_equal(sqlite3_open(f->path, &newer), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_exec(newer,
-                     "ALTER TABLE spool_event RENAME COLUMN part TO session;"
-                     "PRAGMA user_version = 99",
-                     NULL, NULL, NULL),
-        SQLITE_OK);
-    assert_int_equal(sqlite3_close(newer), SQLITE_OK);
+    run_sql(f->path, "ALTER TABLE spool_event RENAME COLUMN part TO session;"
+                     "PRAGMA user_version = 99");
     assert_int_equal(outbox_append(f->box, &e, 1, &err), SPOOL_IO);
     assert_false(aside_newest(f->path, NULL, aside));
 }
@@ -774,6 +797,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_file_without_a_header_is_set_aside_and_nothing_is_lost),
         TEST(a_column_with_another_name_is_damage),
+        TEST(a_version_that_is_too_low_is_damage),
         TEST(in_a_newer_file_it_is_none),
         TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
         TEST(a_lost_page_costs_its_events_and_no_others),
