@@ -94,6 +94,21 @@ static enum spool_status shape(struct db *db, struct spool_error *err)
     return status;
 }
 
+/* Of several that open a new file one makes it so, and SQLite has the others
+ * wait for that only where it is sure that nobody waits for them. */
+static enum spool_status use_wal(struct db *db, struct spool_error *err)
+{
+    enum spool_status status;
+    int waited = 0;
+    (void)sqlite3_busy_timeout(db->handle, 0);
+    do {
+        status = pragma_is(db, "journal_mode = WAL", "wal", err);
+        waited += status == SPOOL_BUSY ? sqlite3_sleep(10) : 0;
+    } while (status == SPOOL_BUSY && waited < DB_BUSY_TIMEOUT_MS);
+    (void)sqlite3_busy_timeout(db->handle, DB_BUSY_TIMEOUT_MS);
+    return status;
+}
+
 enum spool_status db_open(struct db *db, const char *path,
                           struct spool_error *err)
 {
@@ -123,7 +138,7 @@ enum spool_status db_open(struct db *db, const char *path,
         status = shape(db, err);
     }
     if (status == SPOOL_OK) {
-        status = pragma_is(db, "journal_mode = WAL", "wal", err);
+        status = use_wal(db, err);
     }
     if (status == SPOOL_OK) {
         status = pragma_is(db, "synchronous", "2", err);

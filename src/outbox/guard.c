@@ -32,6 +32,8 @@ struct look {
     char aside[ASIDE_PATH_SIZE]; /* waits to be put back; "": nothing does */
     char home_path[PATH_MAX];
     int64_t home_device, home_inode;
+    bool first; /* nobody had opened it before the mark was looked at: of a
+                   first release, or just made */
     int64_t lost_lo, lost_hi; /* 0: none */
     const char *cause;
     char was_at[PATH_MAX]; /* where the store thought itself; "": here */
@@ -168,7 +170,6 @@ static enum spool_status record(struct db *db, void *arg,
 {
     struct look *l = arg;
     enum spool_status status = read_store(db, l, err);
-    bool first = l->home_inode == 0; /* of a first release, or just made */
     const char *fault = mark_fault(l->mark.found);
     bool old = l->epoch < l->mark.epoch;
     l->cause = old ? "the file is an older copy of itself, as a backup is that "
@@ -180,19 +181,19 @@ static enum spool_status record(struct db *db, void *arg,
     if (status == SPOOL_OK && old) {
         status = record_age(db, l, err);
     }
-    if (status == SPOOL_OK && fault != NULL && !first) {
+    if (status == SPOOL_OK && fault != NULL && !l->first) {
         status = audit(db, outbox_now(l->box), "mark-made-again", NULL, 0,
                        fault, err);
     }
-    if (status == SPOOL_OK && (first || is_at_home(l))) {
+    if (status == SPOOL_OK && (l->first || is_at_home(l))) {
         status = record_home(db, l, err);
     }
     /* What the store is must not hang on its first WAL. */
-    db->wants_checkpoint = db->wants_checkpoint || first;
+    db->wants_checkpoint = db->wants_checkpoint || l->first;
     return status;
 }
 
-static void tell(struct look *l, bool first)
+static void tell(struct look *l)
 {
     struct outbox *box = l->box;
     const char *fault = mark_fault(l->mark.found);
@@ -222,7 +223,7 @@ static void tell(struct look *l, bool first)
                "delivered until spoolctl recover has put it back from %s",
                l->aside);
     }
-    if (fault != NULL && !first) {
+    if (fault != NULL && !l->first) {
         notice(box,
                "%s-mark %s and was made again; events lost before that cannot "
                "be told",
@@ -318,7 +319,11 @@ enum spool_status guard_open(struct outbox *box, struct spool_error *err)
 {
     struct look l = {.box = box};
     char name[PATH_MAX + 8];
-    enum spool_status status = open_mark(&l, name, err);
+    enum spool_status status = outbox_read(box, read_store, &l, err);
+    l.first = l.home_inode == 0;
+    if (status == SPOOL_OK) {
+        status = open_mark(&l, name, err);
+    }
     if (status == SPOOL_OK) {
         remember_wal(box);
     }
@@ -331,10 +336,9 @@ enum spool_status guard_open(struct outbox *box, struct spool_error *err)
     if (status != SPOOL_OK) {
         return status;
     }
-    bool first = l.home_inode == 0;
     bool found = l.mark.found == MARK_FOUND;
     if (!found || l.last < l.mark.last || l.epoch < l.mark.epoch ||
-        (!home_is_exact(&l) && (first || is_at_home(&l)))) {
+        (!home_is_exact(&l) && (l.first || is_at_home(&l)))) {
         status = outbox_write(box, record, &l, err);
     }
     if (status == SPOOL_OK && !found) {
@@ -346,7 +350,7 @@ enum spool_status guard_open(struct outbox *box, struct spool_error *err)
         mark_mended(&box->writer.mark);
     }
     if (status == SPOOL_OK) {
-        tell(&l, first);
+        tell(&l);
         tell_copy(&l);
     }
     return status;

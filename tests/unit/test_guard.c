@@ -424,6 +424,51 @@ static void who_keeps_reading_is_named(void **state)
     fixture_reopen(f);
 }
 
+/* Once begin has ended. */
+static void make_in_child(const char *path, int begin)
+{
+    struct outbox_options options = {.path = path, .create = true};
+    struct outbox *box;
+    struct spool_error err;
+    struct words words = {0};
+    char c;
+    (void)!read(begin, &c, 1);
+    if (outbox_open(&options, &box, &err) != SPOOL_OK) {
+        print_error("%s\n", err.message);
+        _exit(1);
+    }
+    outbox_notices(box, note, &words);
+    print_error("%s", words.all);
+    outbox_close(box);
+    _exit(words.n);
+}
+
+static void several_make_a_spool_at_once(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    for (int round = 0; round < 25; round++) {
+        pid_t children[4];
+        int begin[2];
+        (void)snprintf(path, sizeof path, "%s-%d", f->path, round);
+        assert_int_equal(pipe(begin), 0);
+        for (int i = 0; i < 4; i++) {
+            children[i] = fork();
+            assert_true(children[i] >= 0);
+            if (children[i] == 0) {
+                (void)close(begin[1]);
+                make_in_child(path, begin[0]);
+            }
+        }
+        assert_int_equal(close(begin[0]) + close(begin[1]), 0);
+        for (int i = 0; i < 4; i++) {
+            int status;
+            assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+            assert_int_equal(status, 0);
+        }
+    }
+}
+
 static void an_empty_file_beside_a_mark_is_not_begun_anew(void **state)
 {
     struct fixture *f = *state;
@@ -509,6 +554,7 @@ int main(void)
         TEST(a_sync_that_failed_is_known_until_it_is_mended),
         TEST(a_torn_write_leaves_the_one_before),
         TEST(who_keeps_reading_is_named),
+        TEST(several_make_a_spool_at_once),
         TEST(an_empty_file_beside_a_mark_is_not_begun_anew),
         TEST(a_put_that_failed_is_not_said_to_be_accepted),
     };
