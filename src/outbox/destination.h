@@ -50,7 +50,7 @@ struct destination {
     int64_t batch_age_ms;
     int64_t backoff_base_ms;
     int64_t backoff_cap_ms;
-    int hold_after; /* refused events in a row before it is held */
+    int hold_after; /* refused events in a row before it is held; 0: never */
     int64_t base;   /* reads the log behind this id */
     enum destination_body body;
     char success[128]; /* statuses that mean success; "" the profile's rule */

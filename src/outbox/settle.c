@@ -133,7 +133,8 @@ static enum spool_status settle_refused(struct db *db, struct turn_job *j,
         }
         return split_refused(db, j, t, err);
     }
-    if (d->state != DESTINATION_HELD && d->dead_in_row < d->hold_after) {
+    if (d->state != DESTINATION_HELD &&
+        (d->hold_after == 0 || d->dead_in_row < d->hold_after)) {
         d->dead_in_row++;
         j->settled->died = true;
         return settle_tile(db, j, t, TILE_DEAD, 0, err);

@@ -471,6 +471,23 @@ static void a_probe_that_a_crash_ended_is_due_at_once(void **state)
     batch_finish(&turn.batches[0]);
 }
 
+static void it_is_never_held_for_refused_events_if_told_so(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    f->d.hold_after = 0;
+    f->d.batch_events = 1;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    fixture_put(f, 30);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    for (int i = 1; i <= 30; i++) {
+        fixture_settle(f, &turn, OUTCOME_REFUSED,
+                       i < 30 ? TAKEN_BATCH : TAKEN_NOTHING);
+        assert_true(f->settled.died);
+    }
+}
+
 static void a_refused_probe_of_many_ends_its_lease(void **state)
 {
     struct fixture *f = *state;
@@ -479,15 +496,17 @@ static void a_refused_probe_of_many_ends_its_lease(void **state)
     struct destination d = f->d;
     (void)snprintf(d.name, sizeof d.name, "wide");
     d.lanes = 2;
-    d.hold_after = 0;
+    d.hold_after = 1;
     assert_int_equal(destination_add(f->box, &d, &err), SPOOL_OK);
     f->d = d;
-    for (uint32_t part = 0; part < 5; part++) {
-        struct outbox_event e = {
-            .body = "{}", .len = 2, .part = part == 0 ? 0 : 1};
+    for (uint32_t i = 0; i < 6; i++) {
+        struct outbox_event e = {.body = "{}", .len = 2, .part = i < 2 ? 0 : 1};
         assert_int_equal(outbox_append(f->box, &e, 1, &err), SPOOL_OK);
     }
     fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_BATCH);
+    assert_true(f->settled.died);
     fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_HELD);
     assert_true(f->settled.held);
     f->now += 5000;
@@ -640,6 +659,7 @@ int main(void)
         TEST(a_fault_of_the_account_holds_and_consumes_nothing),
         TEST(a_probe_without_an_answer_leaves_it_held),
         TEST(a_probe_that_a_crash_ended_is_due_at_once),
+        TEST(it_is_never_held_for_refused_events_if_told_so),
         TEST(a_refused_probe_of_many_ends_its_lease),
         TEST(a_time_from_a_wrong_clock_does_not_park_a_batch),
         TEST(times_of_a_clock_set_back_do_not_add_up),
