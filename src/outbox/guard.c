@@ -253,10 +253,31 @@ enum spool_status guard_new(const char *path, struct spool_error *err)
         return SPOOL_OK;
     }
     return failed(err, SPOOL_DAMAGED,
-                  "%s is empty and its mark says that %lld events were "
-                  "accepted; put the file (and its -wal) back, or move %s "
-                  "away to begin a new spool",
+                  "%s is missing or empty and its mark says that %lld events "
+                  "were accepted; put the file (and its -wal) back, or move %s "
+                  "(and the -wal) away to begin a new spool",
                   path, (long long)last, name);
+}
+
+enum spool_status guard_empty(const char *path, struct spool_error *err)
+{
+    struct stat st;
+    char wal[PATH_MAX + 8];
+    (void)snprintf(wal, sizeof wal, "%s-wal", path);
+    /* The file after what lies beside it: another may be making it. */
+    bool has_wal = lstat(wal, &st) == 0 && st.st_size > WAL_HEAD;
+    enum spool_status status = guard_new(path, err);
+    if (lstat(path, &st) == 0 && st.st_size > 0) {
+        return SPOOL_OK;
+    }
+    if (status == SPOOL_OK && has_wal) {
+        return failed(err, SPOOL_DAMAGED,
+                      "%s is missing or empty and %s is not, which may hold "
+                      "events that are nowhere else; put the file back, or "
+                      "move the -wal away to begin a new spool",
+                      path, wal);
+    }
+    return status;
 }
 
 /* The row that says who the store is was written to the file itself when it was

@@ -34,6 +34,11 @@ struct guard {
  * it says that there was one. */
 enum spool_status guard_new(const char *path, struct spool_error *err);
 
+/* Before anything is made or opened: SPOOL_DAMAGED when the file is missing or
+ * empty and there was a store, by its mark or its -wal; SQLite would remove a
+ * -wal beside an empty file, and a new file would make it useless. */
+enum spool_status guard_empty(const char *path, struct spool_error *err);
+
 /* Before SQLite opens the files: SPOOL_DAMAGED when the -wal is another
  * spool's, as far as the mark knows. */
 enum spool_status guard_wal(const char *path, struct spool_error *err);

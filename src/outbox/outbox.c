@@ -176,6 +176,9 @@ enum spool_status outbox_open(const struct outbox_options *options,
         status = aside_finish(box->path, err);
     }
     if (status == SPOOL_OK) {
+        status = guard_empty(box->path, err);
+    }
+    if (status == SPOOL_OK) {
         status = site_prepare(box->path, options->create, err);
     }
     if (status == SPOOL_OK) {

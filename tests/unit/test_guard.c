@@ -469,23 +469,60 @@ static void several_make_a_spool_at_once(void **state)
     }
 }
 
-static void an_empty_file_beside_a_mark_is_not_begun_anew(void **state)
+static int64_t last_id(struct fixture *f)
+{
+    int64_t last;
+    assert_int_equal(inspect_last_id(f->box, &last, NULL), SPOOL_OK);
+    return last;
+}
+
+static void refuses(struct fixture *f, const char *words)
+{
+    struct spool_error err;
+    for (int create = 0; create < 2; create++) {
+        struct outbox *box = NULL;
+        struct outbox_options options = {.path = f->path, .create = create};
+        assert_int_equal(outbox_open(&options, &box, &err), SPOOL_DAMAGED);
+        assert_non_null(strstr(err.message, words));
+    }
+}
+
+/* What was committed is all in the -wal, which SQLite would remove. */
+static void a_file_that_is_gone_is_not_begun_anew(void **state)
 {
     struct fixture *f = *state;
-    struct outbox *box = NULL;
-    struct outbox_options options = {.path = f->path, .create = true};
-    struct spool_error err;
+    char mark[128], away[128];
+    fixture_put(f, 3);
+    close_box(f);
+    beside(f, ".away", away);
+    assert_int_equal(rename(f->path, away), 0);
+    refuses(f, "3 events were accepted");
+    assert_int_equal(close(open(f->path, O_CREAT | O_WRONLY, 0600)), 0);
+    refuses(f, "3 events were accepted");
+    beside(f, "-mark", mark);
+    assert_int_equal(unlink(mark), 0);
+    refuses(f, "nowhere else");
+    assert_int_equal(unlink(f->path), 0);
+    refuses(f, "nowhere else");
+    assert_int_equal(rename(away, f->path), 0);
+    fixture_reopen(f);
+    assert_int_equal(last_id(f), 3);
+}
+
+static void it_is_once_nothing_of_it_is_left(void **state)
+{
+    struct fixture *f = *state;
     char name[128];
     fixture_put(f, 3);
     close_box(f);
+    assert_int_equal(unlink(f->path), 0);
     beside(f, "-wal", name);
     assert_int_equal(unlink(name), 0);
-    assert_int_equal(truncate(f->path, 0), 0);
-    assert_int_equal(outbox_open(&options, &box, &err), SPOOL_DAMAGED);
-    assert_non_null(strstr(err.message, "3 events were accepted"));
+    refuses(f, "3 events were accepted");
     beside(f, "-mark", name);
     assert_int_equal(unlink(name), 0);
     fixture_reopen(f);
+    assert_int_equal(last_id(f), 0);
 }
 
 /* An append that fails before it wrote leaves a transaction that commits. */
@@ -555,7 +592,8 @@ int main(void)
         TEST(a_torn_write_leaves_the_one_before),
         TEST(who_keeps_reading_is_named),
         TEST(several_make_a_spool_at_once),
-        TEST(an_empty_file_beside_a_mark_is_not_begun_anew),
+        TEST(a_file_that_is_gone_is_not_begun_anew),
+        TEST(it_is_once_nothing_of_it_is_left),
         TEST(a_put_that_failed_is_not_said_to_be_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
