@@ -407,19 +407,22 @@ static enum spool_status set_state(struct db *db, void *arg,
         status =
             audit(db, d.since, paused ? "pause" : "resume", d.name, 0, "", err);
     }
-    return status == SPOOL_OK ? keep_write(db, err) : status;
+    if (status == SPOOL_OK) {
+        (void)keep_write(db, NULL); /* a full disk is no reason to stay paused */
+    }
+    return status;
 }
 
 enum spool_status destination_pause(struct outbox *box, const char *name,
                                     struct spool_error *err)
 {
     struct change c = {.box = box, .name = name, .state = DESTINATION_PAUSED};
-    return outbox_write(box, set_state, &c, err);
+    return outbox_record(box, set_state, &c, err);
 }
 
 enum spool_status destination_resume(struct outbox *box, const char *name,
                                      struct spool_error *err)
 {
     struct change c = {.box = box, .name = name, .state = DESTINATION_RUNNING};
-    return outbox_write(box, set_state, &c, err);
+    return outbox_record(box, set_state, &c, err);
 }

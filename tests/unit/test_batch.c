@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -618,6 +620,24 @@ static void lanes_tile_the_log_each_for_itself(void **state)
     fixture_verify(f);
 }
 
+/* As on a full disk. */
+static void it_resumes_though_its_copy_cannot_be_written(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    char half[128];
+    fixture_put(f, 3);
+    (void)snprintf(half, sizeof half, "%s-destinations-half", f->path);
+    assert_int_equal(mkdir(half, 0700), 0);
+    assert_int_equal(destination_pause(f->box, "shop", &err), SPOOL_OK);
+    fixture_take(f, &turn, TAKEN_PAUSED);
+    assert_int_equal(destination_resume(f->box, "shop", &err), SPOOL_OK);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    batch_finish(&turn.batches[0]);
+    assert_int_equal(rmdir(half), 0);
+}
+
 static void a_paused_destination_takes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -665,6 +685,7 @@ int main(void)
         TEST(times_of_a_clock_set_back_do_not_add_up),
         TEST(lanes_tile_the_log_each_for_itself),
         TEST(a_paused_destination_takes_nothing),
+        TEST(it_resumes_though_its_copy_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
