@@ -228,8 +228,9 @@ static enum spool_status check_settled(struct db *db,
     if (status == SPOOL_OK && open > 0) {
         return failed(err, SPOOL_BUSY,
                       "%s of %s cannot be changed now: %lld requests are under "
-                      "way or wait to be sent again; spoolctl pause %s, or let "
-                      "them arrive, and try again",
+                      "way or wait to be sent again as they are; let them "
+                      "arrive or purge them, then spoolctl pause %s and try "
+                      "again",
                       what, d->name, (long long)open, d->name);
     }
     return status;
@@ -408,7 +409,8 @@ static enum spool_status set_state(struct db *db, void *arg,
             audit(db, d.since, paused ? "pause" : "resume", d.name, 0, "", err);
     }
     if (status == SPOOL_OK) {
-        (void)keep_write(db, NULL); /* a full disk is no reason to stay paused */
+        (void)keep_write(db,
+                         NULL); /* a full disk is no reason to stay paused */
     }
     return status;
 }

@@ -86,6 +86,20 @@ static void hold(struct turn_job *j, enum hold_kind kind, const char *reason)
     }
 }
 
+/* The probe met something else than what it is held for: both are told. */
+static void hold_on(struct turn_job *j)
+{
+    static const char probe[] = "; its last probe: ";
+    char reason[DESTINATION_REASON_SIZE];
+    const struct destination *d = &j->turn->destination;
+    const char *end = strstr(d->reason, probe);
+    size_t len = end != NULL ? (size_t)(end - d->reason) : strlen(d->reason);
+    (void)snprintf(reason, sizeof reason, "%.*s%s%s",
+                   (int)(len < sizeof reason / 2 ? len : sizeof reason / 2),
+                   d->reason, probe, j->s->reason);
+    hold(j, d->hold_kind, reason);
+}
+
 static void resume(struct turn_job *j)
 {
     struct destination *d = &j->turn->destination;
@@ -166,13 +180,13 @@ static enum spool_status settle_outcome(struct db *db, struct turn_job *j,
         return settle_tile(db, j, t, TILE_PENDING, 0, err);
     case OUTCOME_RETRY:
         if (probed) {
-            hold(j, d->hold_kind, NULL);
+            hold_on(j);
         }
         t->unknown += j->s->unknown_code ? 1 : 0;
         return settle_tile(db, j, t, TILE_RETRYING, j->s->retry_at, err);
     case OUTCOME_UNCERTAIN:
         if (probed) {
-            hold(j, d->hold_kind, NULL);
+            hold_on(j);
         }
         t->uncertain++;
         return settle_tile(db, j, t, TILE_UNCERTAIN, j->s->retry_at, err);

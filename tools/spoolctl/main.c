@@ -146,8 +146,8 @@ const struct command commands[] = {
     {"destination set", "NAME OPTION...",
      "changes a destination; a held one tries again at once",
      "The filter stays as it was added: the log is cut by it. Lanes and body "
-     "change only while nothing is in flight or waits to be sent again: pause "
-     "the destination first.",
+     "change only while nothing is in flight or waits to be sent again: let "
+     "that arrive or purge it, then pause the destination.",
      set_options, 1, 1, cmd_destination_set},
     {"destination rm", "NAME", "takes a destination out; the events stay", NULL,
      rm_options, 1, 1, cmd_destination_rm},
