@@ -72,8 +72,8 @@ static enum spool_status read_store(struct db *db, void *arg,
         status = keep_is_gone(db, &l->gone, err);
     }
     if (status == SPOOL_OK) {
-        int64_t last;
-        status = aside_waiting(db, l->box->path, &last, l->aside, err);
+        status = aside_waiting(db, l->box->path, &l->box->not_recovered,
+                               l->aside, err);
     }
     if (status != SPOOL_OK) {
         return status;

@@ -38,16 +38,34 @@ static enum spool_status forget_express(struct db *db, struct spool_error *err)
     return status;
 }
 
+/* What recover puts back lies behind every cursor until it is through, and
+ * looks as if all were done with it. */
+static enum spool_status find_front(struct db *db, const struct retain_job *j,
+                                    int64_t *front, struct spool_error *err)
+{
+    struct outbox *box = j->box;
+    enum spool_status status = SPOOL_OK;
+    if (box->not_recovered > 0) {
+        status = db_number(db, err, 0, &box->not_recovered,
+                           STATEMENT_NOT_RECOVERED, "");
+    }
+    *front = 1 + (box->retained_to > box->not_recovered ? box->retained_to
+                                                        : box->not_recovered);
+    return status;
+}
+
 /* Drops what may go of the next events, and remembers where it stands: the ones
  * that stay are passed over until the next round. */
 static enum spool_status drop_events(struct db *db, struct retain_job *j,
                                      struct spool_error *err)
 {
     struct outbox *box = j->box;
-    int64_t lo, hi, last = 0, before = j->before;
-    enum spool_status status =
-        db_number(db, err, 0, &lo, STATEMENT_RETAIN_FIRST, "ii",
-                  box->retained_to + 1, before);
+    int64_t front = 0, lo = 0, hi, last = 0, before = j->before;
+    enum spool_status status = find_front(db, j, &front, err);
+    if (status == SPOOL_OK) {
+        status = db_number(db, err, 0, &lo, STATEMENT_RETAIN_FIRST, "ii", front,
+                           before);
+    }
     if (status != SPOOL_OK || lo == 0) {
         box->retained_to = 0; /* the next round begins at the front */
         return status;

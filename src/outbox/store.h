@@ -43,6 +43,8 @@ struct outbox {
     struct shed_round shed[OUTBOX_CLASSES]; /* jobs' own */
     int64_t retained_to;    /* retention has looked up to this id; jobs' own */
     struct vain_round vain; /* likewise */
+    int64_t not_recovered;  /* up to here recover may put events back yet, as
+                               was found last; 0: it is through */
     bool retained_any;      /* rows went since its last round ended; likewise */
     pthread_mutex_t read_lock; /* over reader */
     struct db reader;

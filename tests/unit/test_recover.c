@@ -201,6 +201,39 @@ static void a_version_that_is_too_low_is_damage(void **state)
     }
 }
 
+static int64_t number(struct fixture *f, const char *sql)
+{
+    sqlite3_stmt *s;
+    sqlite3 *db = f->box->writer.db.handle;
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(s, 0);
+    assert_int_equal(sqlite3_finalize(s), SQLITE_OK);
+    return n;
+}
+
+/* As a put does at a limit, or a flusher that is started meanwhile. */
+static void retention_leaves_what_recover_is_putting_back(void **state)
+{
+    struct fixture *f = *state;
+    struct retention at_once = {.keep_ms = 0, .keep_keys_ms = 0};
+    struct told told;
+    bool more = true;
+    fill(f);
+    overwrite(f->path, 0, 0, PAGE);
+    fixture_open(f, f->now);
+    fixture_put(f, 3);
+    run_sql(f->path, "INSERT INTO spool_event (id, at, part, crc, body) "
+                     "VALUES (100, 0, 0, 0, x'7b7d'), (200, 0, 0, 0, x'7b7d')");
+    while (more) {
+        assert_int_equal(retain_step(f->box, &at_once, &more, NULL), SPOOL_OK);
+    }
+    assert_int_equal(
+        number(f, "SELECT count(*) FROM spool_event WHERE id <= 1000"), 2);
+    (void)put_back(f, false, &told);
+    assert_int_equal(number(f, "SELECT count(*) FROM spool_event"), 1003);
+}
+
 /* Or the program is the older one of two. */
 static void in_a_newer_file_it_is_none(void **state)
 {
@@ -799,6 +832,7 @@ int main(void)
         TEST(a_column_with_another_name_is_damage),
         TEST(a_version_that_is_too_low_is_damage),
         TEST(in_a_newer_file_it_is_none),
+        TEST(retention_leaves_what_recover_is_putting_back),
         TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
         TEST(a_lost_page_costs_its_events_and_no_others),
         TEST(what_overtook_is_known_unless_it_cannot_be_read),
