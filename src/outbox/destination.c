@@ -236,6 +236,24 @@ static enum spool_status check_settled(struct db *db,
     return status;
 }
 
+/* What the damaged file says of a lane is put back into the same one. */
+static enum spool_status check_through(struct db *db, const char *path,
+                                       const char *name,
+                                       struct spool_error *err)
+{
+    int64_t last = 0;
+    char damaged[ASIDE_PATH_SIZE];
+    enum spool_status status = aside_waiting(db, path, &last, damaged, err);
+    if (status != SPOOL_OK || last == 0 || damaged[0] == '\0') {
+        return status;
+    }
+    return failed(err, SPOOL_BUSY,
+                  "the lanes of %s cannot be changed now: the outbox was "
+                  "damaged, and its events have not been put back; run "
+                  "spoolctl recover, then try again",
+                  name);
+}
+
 static enum spool_status set(struct db *db, void *arg, struct spool_error *err)
 {
     const struct change *c = arg;
@@ -250,6 +268,9 @@ static enum spool_status set(struct db *db, void *arg, struct spool_error *err)
     }
     if (status == SPOOL_OK && old.lanes != d->lanes) {
         status = check_settled(db, &old, "the lanes", err);
+        if (status == SPOOL_OK) {
+            status = check_through(db, c->box->path, d->name, err);
+        }
         if (status == SPOOL_OK) {
             status = relane(db, c->box, &old, d->lanes, err);
         }

@@ -234,6 +234,22 @@ static void retention_leaves_what_recover_is_putting_back(void **state)
     assert_int_equal(number(f, "SELECT count(*) FROM spool_event"), 1003);
 }
 
+static void lanes_are_not_changed_before_recover(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    struct spool_error err;
+    fill(f);
+    overwrite(f->path, 0, 0, PAGE);
+    fixture_open(f, f->now);
+    f->d.lanes = 3;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_BUSY);
+    assert_non_null(strstr(err.message, "spoolctl recover"));
+    (void)put_back(f, false, &told);
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    fixture_verify(f);
+}
+
 /* Or the program is the older one of two. */
 static void in_a_newer_file_it_is_none(void **state)
 {
@@ -831,6 +847,7 @@ int main(void)
         TEST(a_file_without_a_header_is_set_aside_and_nothing_is_lost),
         TEST(a_column_with_another_name_is_damage),
         TEST(a_version_that_is_too_low_is_damage),
+        TEST(lanes_are_not_changed_before_recover),
         TEST(in_a_newer_file_it_is_none),
         TEST(retention_leaves_what_recover_is_putting_back),
         TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
