@@ -24,8 +24,6 @@
 /* Wakes that come closer together than this are one. */
 #define WAKE_MS 5
 
-#define DESTINATIONS_MAX 256
-
 /* The pace that a destination's lanes share. */
 struct paced {
     int64_t destination;
@@ -147,9 +145,9 @@ static void run_look(uv_work_t *work)
     /* What fails here fails in the lanes as well, or works next time. */
     (void)replay_step(f->lanes.options.box, f->only[0] != '\0' ? f->only : NULL,
                       &f->look_replaying, NULL);
-    f->look_status =
-        destination_list(f->lanes.options.box, f->found, DESTINATIONS_MAX,
-                         &f->found_n, &f->look_error);
+    free(f->found);
+    f->look_status = destination_list(f->lanes.options.box, NULL, &f->found,
+                                      &f->found_n, &f->look_error);
 }
 
 static bool has_lane(const struct flusher *f, int64_t destination, int number)
@@ -209,9 +207,7 @@ static void look_done(uv_work_t *work, int cancelled)
         return;
     }
     if (f->look_status == SPOOL_OK) {
-        size_t n =
-            f->found_n < DESTINATIONS_MAX ? f->found_n : DESTINATIONS_MAX;
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < f->found_n; i++) {
             if (f->only[0] == '\0' || strcmp(f->only, f->found[i].name) == 0) {
                 add_lanes(f, &f->found[i]);
             }
@@ -425,11 +421,8 @@ enum spool_status flusher_start(const struct flusher_options *options,
         (void)snprintf(f->only, sizeof f->only, "%s", options->only);
     }
     rng_init(&f->lanes.rng);
-    f->found = calloc(DESTINATIONS_MAX, sizeof *f->found);
     enum spool_status status =
-        f->found == NULL
-            ? failed(err, SPOOL_NO_MEMORY, "out of memory for a flusher")
-            : flusher_lock_take(&f->lock, outbox_path(options->box), err);
+        flusher_lock_take(&f->lock, outbox_path(options->box), err);
     if (status == SPOOL_OK) {
         status = batch_recover(options->box, &interrupted, err);
     }

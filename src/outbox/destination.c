@@ -1,6 +1,7 @@
 #include "outbox/destination.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -377,31 +378,65 @@ enum spool_status destination_find(struct outbox *box, const char *name,
 }
 
 struct listing {
-    struct destination *out;
-    size_t max, n;
+    const char *name; /* NULL: all */
+    struct destination *all;
+    size_t n, room;
 };
 
-static enum spool_status list(struct db *db, void *arg, struct spool_error *err)
+static struct destination *add_one(struct listing *l)
 {
-    struct listing *l = arg;
+    if (l->n == l->room) {
+        size_t room = l->room == 0 ? 4 : l->room * 2;
+        struct destination *more = realloc(l->all, room * sizeof *more);
+        if (more == NULL) {
+            return NULL;
+        }
+        l->all = more;
+        l->room = room;
+    }
+    return &l->all[l->n++];
+}
+
+static enum spool_status list_all(struct db *db, struct listing *l,
+                                  struct spool_error *err)
+{
     sqlite3_stmt *s = db_query(db, STATEMENT_DESTINATIONS, "");
     bool row;
     enum spool_status status = db_row(db, s, &row, err);
-    for (; status == SPOOL_OK && row; l->n++) {
-        if (l->n < l->max) {
-            destination_read(s, &l->out[l->n]);
+    while (status == SPOOL_OK && row) {
+        struct destination *d = add_one(l);
+        if (d == NULL) {
+            (void)sqlite3_reset(s);
+            return failed(err, SPOOL_NO_MEMORY, "out of memory");
         }
+        destination_read(s, d);
         status = db_row(db, s, &row, err);
     }
     return status;
 }
 
-enum spool_status destination_list(struct outbox *box, struct destination *out,
-                                   size_t max, size_t *n,
+static enum spool_status list(struct db *db, void *arg, struct spool_error *err)
+{
+    struct listing *l = arg;
+    if (l->name == NULL) {
+        return list_all(db, l, err);
+    }
+    struct destination *d = add_one(l);
+    return d == NULL ? failed(err, SPOOL_NO_MEMORY, "out of memory")
+                     : find_by_name(db, l->name, d, err);
+}
+
+enum spool_status destination_list(struct outbox *box, const char *name,
+                                   struct destination **out, size_t *n,
                                    struct spool_error *err)
 {
-    struct listing l = {out, max, 0};
+    struct listing l = {.name = name};
     enum spool_status status = outbox_read(box, list, &l, err);
+    if (status != SPOOL_OK) {
+        free(l.all);
+        l = (struct listing){.n = 0};
+    }
+    *out = l.all;
     *n = l.n;
     return status;
 }

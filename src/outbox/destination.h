@@ -110,9 +110,10 @@ enum spool_status destination_find(struct outbox *box, const char *name,
                                    struct destination *out,
                                    struct spool_error *err);
 
-/* Up to max destinations into out, ordered by id; *n is how many there are. */
-enum spool_status destination_list(struct outbox *box, struct destination *out,
-                                   size_t max, size_t *n,
+/* All destinations, ordered by id, or the one of this name as destination_find
+ * does. The caller frees *out; after a failure there is nothing to free. */
+enum spool_status destination_list(struct outbox *box, const char *name,
+                                   struct destination **out, size_t *n,
                                    struct spool_error *err);
 
 /* By an operator, and audited. Resume also ends a hold at once. */

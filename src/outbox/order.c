@@ -41,32 +41,11 @@ bool order_is_delivered(const struct order_place *p)
 
 /* ---- the book ---- */
 
-static enum spool_status read_destinations(struct order_book *book,
-                                           const char *name,
-                                           struct spool_error *err)
-{
-    enum spool_status status = SPOOL_OK;
-    size_t room = 0, there = 1;
-    /* One more may be added between two looks. */
-    while (status == SPOOL_OK && there > room) {
-        struct destination *more = realloc(book->d, there * sizeof *more);
-        if (more == NULL) {
-            return failed(err, SPOOL_NO_MEMORY, "out of memory");
-        }
-        book->d = more;
-        room = there;
-        status = name != NULL
-                     ? destination_find(book->box, name, book->d, err)
-                     : destination_list(book->box, book->d, room, &there, err);
-    }
-    book->n = status == SPOOL_OK ? there : 0;
-    return status;
-}
-
 static enum spool_status open_book(struct order_book *book, const char *name,
                                    struct spool_error *err)
 {
-    enum spool_status status = read_destinations(book, name, err);
+    enum spool_status status =
+        destination_list(book->box, name, &book->d, &book->n, err);
     if (status != SPOOL_OK) {
         return status;
     }

@@ -1,6 +1,7 @@
 /* Whether the file is whole and the sums add up. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -390,13 +391,9 @@ static enum spool_status check_sums(struct verify_job *j,
 static enum spool_status check_destinations(struct verify_job *j,
                                             struct spool_error *err)
 {
-    struct destination all[64];
+    struct destination *all;
     size_t n;
-    enum spool_status status =
-        destination_list(j->box, all, sizeof all / sizeof *all, &n, err);
-    if (n > sizeof all / sizeof *all) {
-        n = sizeof all / sizeof *all;
-    }
+    enum spool_status status = destination_list(j->box, NULL, &all, &n, err);
     for (size_t i = 0; status == SPOOL_OK && i < n; i++) {
         j->d = &all[i];
         status = membership_open(&j->members, j->box, j->d, 0, err);
@@ -408,6 +405,7 @@ static enum spool_status check_destinations(struct verify_job *j,
         }
         membership_close(&j->members);
     }
+    free(all);
     return status;
 }
 

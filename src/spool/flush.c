@@ -307,11 +307,8 @@ static enum spool_status what_is_left(struct spool *spool, const char *name,
 {
     struct outbox *box = spool_outbox(spool);
     size_t n = 0;
-    struct destination *all = calloc(256, sizeof *all);
-    if (all == NULL) {
-        return failed(err, SPOOL_NO_MEMORY, "out of memory");
-    }
-    enum spool_status status = destination_list(box, all, 256, &n, err);
+    struct destination *all;
+    enum spool_status status = destination_list(box, NULL, &all, &n, err);
     if (status == SPOOL_OK && n == 0) {
         int64_t last;
         status = inspect_last_id(box, &last, err);
@@ -321,7 +318,7 @@ static enum spool_status what_is_left(struct spool *spool, const char *name,
                             "with spoolctl destination add");
         }
     }
-    for (size_t i = 0; status == SPOOL_OK && i < n && i < 256; i++) {
+    for (size_t i = 0; status == SPOOL_OK && i < n; i++) {
         struct sums s;
         if (name != NULL && strcmp(name, all[i].name) != 0) {
             continue;

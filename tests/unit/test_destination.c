@@ -242,6 +242,32 @@ static void change_lanes(struct fixture *f, int lanes, bool *changed)
     expect_same(&was, &is);
 }
 
+static void all_are_listed_however_many_there_are(void **state)
+{
+    struct fixture *f = *state;
+    struct destination *all, d = f->d;
+    struct spool_error err;
+    size_t n;
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(d.name, sizeof d.name, "reader-%d", i);
+        d.base = -1;
+        assert_int_equal(destination_add(f->box, &d, &err), SPOOL_OK);
+    }
+    assert_int_equal(destination_list(f->box, NULL, &all, &n, &err), SPOOL_OK);
+    assert_int_equal(n, 301);
+    assert_string_equal(all[0].name, f->d.name);
+    assert_string_equal(all[300].name, "reader-299");
+    free(all);
+    assert_int_equal(destination_list(f->box, "reader-7", &all, &n, &err),
+                     SPOOL_OK);
+    assert_int_equal(n, 1);
+    free(all);
+    assert_int_equal(destination_list(f->box, "none", &all, &n, &err),
+                     SPOOL_NOT_FOUND);
+    assert_null(all);
+    fixture_verify(f);
+}
+
 /* Whatever became of its events, other lanes change no event's state and no
  * sum. */
 static void lanes_change_and_every_event_keeps_its_state(void **state)
@@ -294,6 +320,7 @@ int main(int argc, char **argv)
         FACT(a_body_is_not_changed_while_a_resend_is_due),
         FACT(what_was_read_for_another_body_is_not_sent),
         FACT(lanes_change_and_every_event_keeps_its_state),
+        FACT(all_are_listed_however_many_there_are),
         FACT(only_what_is_old_waits_before_a_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,32 +195,8 @@ enum ending ctl_destinations(struct ctl *ctl, const char *name,
                              struct destination **out, size_t *n)
 {
     struct spool_error err;
-    enum spool_status status = SPOOL_OK;
-    size_t room = 0, there = 1;
-    struct destination *all = NULL;
-    /* One more may be added between two looks. */
-    while (status == SPOOL_OK && there > room) {
-        struct destination *more = realloc(all, there * sizeof *all);
-        if (more == NULL) {
-            free(all);
-            ctl_warn("out of memory");
-            return FAILED;
-        }
-        all = more;
-        room = there;
-        if (name != NULL) {
-            status = destination_find(ctl->box, name, all, &err);
-        } else {
-            status = destination_list(ctl->box, all, room, &there, &err);
-        }
-    }
-    if (status != SPOOL_OK) {
-        free(all);
-        return ctl_failed(&err);
-    }
-    *out = all;
-    *n = there;
-    return DONE;
+    enum spool_status status = destination_list(ctl->box, name, out, n, &err);
+    return status == SPOOL_OK ? DONE : ctl_failed(&err);
 }
 
 bool ctl_can_print(void)
