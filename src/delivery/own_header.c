@@ -10,10 +10,19 @@
 
 /* What frames the request, and what a resend is known by. */
 static const char *const reserved[] = {
-    "Host",       "Content-Length",  "Transfer-Encoding",
-    "Connection", "Expect",          "TE",
-    "Trailer",    "Upgrade",         "Content-Encoding",
-    "Keep-Alive", "Idempotency-Key", "Proxy-Authorization",
+    "Host",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Expect",
+    "TE",
+    "Trailer",
+    "Upgrade",
+    "Content-Encoding",
+    "Keep-Alive",
+    "Idempotency-Key",
+    "Proxy-Authorization",
+    "Accept-Encoding",
 };
 
 /* RFC 9110 5.6.2 */

@@ -327,6 +327,8 @@ enum spool_status profile_prepare(enum profile profile,
                     d->body == BODY_NDJSON ? "application/x-ndjson"
                                            : "application/json");
         add_default(out, &n, "Accept", "application/json");
+        /* Else any coding would do (RFC 9110 12.5.3), and none is read. */
+        add_default(out, &n, "Accept-Encoding", "identity");
         add_default(out, &n, "User-Agent", "spool");
         add_header(out, &n, "Idempotency-Key", b->key);
     }

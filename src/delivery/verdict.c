@@ -114,11 +114,7 @@ static bool says_html(const char *content_type)
 static bool begins_as_markup(const struct reply *reply)
 {
     const char *end = reply->body + reply->body_len;
-    const char *p = reply->body;
-    if (reply->body_len >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) {
-        p += 3;
-    }
-    p = skip_space(p, end);
+    const char *p = skip_space(reply->body, end);
     return p < end && *p == '<';
 }
 
@@ -412,19 +408,31 @@ static void judge_silence(const struct reply *reply, struct judgement *out)
     }
 }
 
+/* The mark of UTF-8, which RFC 8259 (8.1) lets a reader ignore. */
+static struct reply without_mark(const struct reply *reply)
+{
+    struct reply r = *reply;
+    if (r.body_len >= 3 && memcmp(r.body, "\xEF\xBB\xBF", 3) == 0) {
+        r.body += 3;
+        r.body_len -= 3;
+    }
+    return r;
+}
+
 void judge(enum profile profile, const struct reply *reply,
            unsigned unknown_before, int64_t wall_ms, struct judgement *out)
 {
+    const struct reply r = without_mark(reply);
     *out = (struct judgement){.retry_after_ms = -1};
     if (reply->retry_after != NULL) {
         out->retry_after_ms =
             retry_after_ms(reply->retry_after, reply->date, wall_ms);
     }
     if (reply->http < 200) {
-        judge_silence(reply, out);
+        judge_silence(&r, out);
     } else if (reply->http < 300) {
-        judge_success(profile, reply, unknown_before, out);
+        judge_success(profile, &r, unknown_before, out);
     } else {
-        judge_status(profile, reply, out);
+        judge_status(profile, &r, out);
     }
 }

@@ -137,6 +137,9 @@ static void the_code_of_a_2xx_decides(void **state)
         {"{\"name\":\"caf\xE9\"}", VERDICT_DELIVERED, "HTTP 200"},
         {"<html>", VERDICT_HOLD, "HTML"},
         {"\xEF\xBB\xBF\n <!DOCTYPE html>", VERDICT_HOLD, "HTML"},
+        {"\xEF\xBB\xBF{\"statusCode\":\"NO_API_KEY\"}", VERDICT_HOLD,
+         "NO_API_KEY"},
+        {"\xEF\xBB\xBF", VERDICT_DELIVERED, "HTTP 200"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct judgement j;
