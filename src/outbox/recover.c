@@ -31,6 +31,9 @@ struct job {
     enum spool_status status;
     struct spool_error *err;
     struct retile retile;
+    int64_t dropped; /* by the damaged file's retention, up to here */
+    int64_t older;   /* it was a fresh file itself, begun behind this id, and
+                        what lies before waits in an older one still */
 };
 
 static bool get_bit(const struct job *j, int64_t id)
@@ -200,7 +203,7 @@ static enum spool_status put_back(struct db *db, void *arg,
         j->report->state_whole = j->report->state_whole && all;
     }
     enum spool_status status = db_run(db, err, STATEMENT_RECOVER_RANGE, "ii",
-                                      j->report->behind, j->report->to);
+                                      j->dropped, j->report->to);
     if (status == SPOOL_OK) {
         status = look_for_present(db, j, err);
     }
@@ -215,6 +218,10 @@ static enum spool_status put_back(struct db *db, void *arg,
     }
     if (status == SPOOL_OK) {
         status = write_down(db, j, err);
+    }
+    if (status == SPOOL_OK && j->older > 0) {
+        status = audit(db, outbox_now(j->box), "set-aside", NULL, j->older,
+                       "what an older file holds has not been put back", err);
     }
     if (status == SPOOL_OK && !j->dry) {
         status = keep_write(db, err);
@@ -234,10 +241,13 @@ static enum spool_status read_range(struct db *db, void *arg,
     struct recover_report *r = j->report;
     enum spool_status status =
         db_number(db, err, 0, &r->to, STATEMENT_RECOVER_TO, "");
-    r->behind =
+    j->dropped =
         salvage_number(j->damaged, "SELECT dropped_to FROM spool_store", -1);
-    r->state_whole = r->behind >= 0;
-    r->behind = r->behind < 0 ? 0 : r->behind;
+    r->state_whole = j->dropped >= 0;
+    j->dropped = j->dropped < 0 ? 0 : j->dropped;
+    j->older =
+        salvage_number(j->damaged, statement_sql[STATEMENT_NOT_RECOVERED], 0);
+    r->behind = j->dropped > j->older ? j->dropped : j->older;
     int64_t done = 0;
     if (status == SPOOL_OK) {
         status = db_number(db, err, 0, &done, STATEMENT_RECOVER_DONE, "t",

@@ -250,6 +250,41 @@ static void lanes_are_not_changed_before_recover(void **state)
     fixture_verify(f);
 }
 
+/* The newest first, as spoolctl does. */
+static void two_damaged_files_are_put_back_one_by_one(void **state)
+{
+    struct fixture *f = *state;
+    char newest[ASIDE_PATH_SIZE], older[ASIDE_PATH_SIZE];
+    struct recover_report r = {0};
+    struct sums s;
+    fill(f);
+    overwrite(f->path, 0, 0, PAGE);
+    fixture_open(f, f->now);
+    fixture_put(f, 100);
+    outbox_close(f->box);
+    run_sql(f->path, "PRAGMA user_version = 1");
+    fixture_open(f, ++f->now);
+    fixture_put(f, 100);
+    assert_true(aside_newest(f->path, NULL, newest));
+    assert_true(aside_newest(f->path, newest, older));
+    assert_int_equal(recover(f->box, newest, false, &r, NULL), SPOOL_OK);
+    assert_int_equal(r.behind, 1000);
+    assert_int_equal(r.readable, 100);
+    assert_int_equal(r.lost, 0);
+    assert_int_equal(recover_waiting(f->box, newest, NULL), SPOOL_OK);
+    assert_string_not_equal(newest, "");
+    assert_int_equal(recover(f->box, older, false, &r, NULL), SPOOL_OK);
+    assert_int_equal(r.readable, 1000);
+    assert_int_equal(r.lost, 0);
+    assert_int_equal(recover_waiting(f->box, newest, NULL), SPOOL_OK);
+    assert_string_equal(newest, "");
+    assert_int_equal(inspect_sums(f->box, &f->d, &s, NULL), SPOOL_OK);
+    assert_int_equal(s.accepted, 1200);
+    assert_int_equal(s.lost, 0);
+    assert_int_equal(s.waiting, 1200);
+    fixture_verify(f);
+}
+
 /* Or the program is the older one of two. */
 static void in_a_newer_file_it_is_none(void **state)
 {
@@ -848,6 +883,7 @@ int main(void)
         TEST(a_column_with_another_name_is_damage),
         TEST(a_version_that_is_too_low_is_damage),
         TEST(lanes_are_not_changed_before_recover),
+        TEST(two_damaged_files_are_put_back_one_by_one),
         TEST(in_a_newer_file_it_is_none),
         TEST(retention_leaves_what_recover_is_putting_back),
         TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
