@@ -29,9 +29,18 @@ struct sums_job {
     struct sums *out;
 };
 
-/* The oldest waiting event of a lane: of its first waiting tile, or else the
- * first one behind the cursor. Express lanes have tiles alone: their cursor is
- * the end of the log. */
+static void note_oldest(struct sums *out, sqlite3_stmt *s)
+{
+    int64_t id = sqlite3_column_int64(s, 0);
+    if (out->oldest_id == 0 || id < out->oldest_id) {
+        out->oldest_id = id;
+        out->oldest_at = sqlite3_column_int64(s, 1);
+    }
+}
+
+/* The oldest event of a lane that waits for no page: of its first waiting tile,
+ * or else the first one behind the cursor. Express lanes have tiles alone:
+ * their cursor is the end of the log. */
 static enum spool_status look_at_lane(struct db *db, struct sums_job *j,
                                       int lane, int64_t cursor,
                                       struct spool_error *err)
@@ -57,11 +66,7 @@ static enum spool_status look_at_lane(struct db *db, struct sums_job *j,
     s = db_query(db, STATEMENT_OLDEST, "iii", behind, j->d->id, (int64_t)lane);
     status = db_row(db, s, &row, err);
     if (status == SPOOL_OK && row) {
-        int64_t id = sqlite3_column_int64(s, 0);
-        if (j->out->oldest_id == 0 || id < j->out->oldest_id) {
-            j->out->oldest_id = id;
-            j->out->oldest_at = sqlite3_column_int64(s, 1);
-        }
+        note_oldest(j->out, s);
         (void)sqlite3_reset(s);
     }
     return status;
@@ -91,6 +96,29 @@ static enum spool_status look_at_lanes(struct db *db, struct sums_job *j,
     return status;
 }
 
+/* The oldest of the events that wait, and of those that no page is to let go:
+ * what is held is not among the waiting tiles. */
+static enum spool_status look_at_waiting(struct db *db, struct sums_job *j,
+                                         struct spool_error *err)
+{
+    struct sums *out = j->out;
+    enum spool_status status = SPOOL_OK;
+    bool row;
+    if (out->waiting > out->by_state[EVENT_HELD]) {
+        status = look_at_lanes(db, j, err);
+        out->unheld_at = out->oldest_at;
+    }
+    if (status == SPOOL_OK && out->by_state[EVENT_HELD] > 0) {
+        sqlite3_stmt *s = db_query(db, STATEMENT_OLDEST_HELD, "i", j->d->id);
+        status = db_row(db, s, &row, err);
+        if (status == SPOOL_OK && row) {
+            note_oldest(out, s);
+            (void)sqlite3_reset(s);
+        }
+    }
+    return status;
+}
+
 static enum spool_status read_sums(struct db *db, void *arg,
                                    struct spool_error *err)
 {
@@ -113,8 +141,8 @@ static enum spool_status read_sums(struct db *db, void *arg,
         out->waiting += out->by_state[i];
     }
     out->waiting += out->by_state[EVENT_HELD];
-    if (status == SPOOL_OK && out->waiting > 0) {
-        status = look_at_lanes(db, j, err);
+    if (status == SPOOL_OK) {
+        status = look_at_waiting(db, j, err);
     }
     if (status == SPOOL_OK) {
         status = db_number(db, err, 0, &out->delivered_last_minute,

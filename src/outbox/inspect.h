@@ -32,6 +32,7 @@ struct sums {
     int64_t waiting;   /* pending + sending + retrying + uncertain + held */
     int64_t oldest_id; /* of the oldest waiting event, 0 when none waits */
     int64_t oldest_at; /* wall ms it was accepted at, 0 when none waits */
+    int64_t unheld_at; /* likewise, of those that wait for no page */
     int64_t next_at;   /* wall ms of the next attempt, 0 when none is set */
     int64_t delivered_last_minute;
 };

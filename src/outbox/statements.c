@@ -547,9 +547,20 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "SELECT accepted, pending, sending, retrying, uncertain, delivered, "
         "dead, purged, held, passed, lost FROM spool_sums "
         "WHERE destination = ?1",
-    /* The first event of a lane behind an id. */
+    /* The first event of a lane behind an id that waits for no page. */
     [STATEMENT_OLDEST] =
         "SELECT e.id, e.at FROM spool_destination AS d "
         "CROSS JOIN spool_event AS e WHERE d.id = ?2 AND e.id > ?1 "
+        "AND NOT EXISTS (SELECT 1 FROM spool_hold WHERE event = e.id) "
         "AND ?3 = " LANE_OF("e", "d") " ORDER BY e.id LIMIT 1",
+    /* The first that does: behind the cursor, or a tile of its own. */
+    [STATEMENT_OLDEST_HELD] =
+        "SELECT e.id, e.at FROM spool_destination AS d "
+        "CROSS JOIN spool_hold AS h CROSS JOIN spool_event AS e "
+        "CROSS JOIN spool_lane AS l WHERE d.id = ?1 AND h.event > d.base "
+        "AND h.until IS NOT NULL AND e.id = h.event "
+        "AND l.destination = d.id AND l.lane = h.part % d.lanes "
+        "AND (h.event > l.cursor OR EXISTS (SELECT 1 FROM spool_batch AS b "
+        "WHERE b.destination = d.id AND b.lane = l.lane AND b.lo = h.event "
+        "AND b.state = 'held')) ORDER BY h.event LIMIT 1",
 };

@@ -174,6 +174,7 @@ enum statement {
 
     STATEMENT_SUMS,
     STATEMENT_OLDEST,
+    STATEMENT_OLDEST_HELD,
 
     STATEMENT_COUNT
 };

@@ -32,6 +32,49 @@ load spoolctl
     [ "$status" -eq 0 ]
 }
 
+# A flusher seems to run.
+hold_flusher_lock() {
+    exec 9>>"$SPOOL_PATH-flusher"
+    flock -n 9
+    echo 4711 >"$SPOOL_PATH-flusher"
+}
+
+@test "an event that is held has an age, and shuts the gate" {
+    ctl -q init
+    ctl -q destination add shop --url http://127.0.0.1:9 --profile json
+    event PAGE_VIEW u s | sed 's/"params":{}/"nextPage":true/' | ctl -q put
+    run ctl --json status
+    [ "$(json '.destinations[0] | .oldest_at_ms > 0 and .oldest_id == 1')" = true ]
+    run ctl -q flush --timeout 10s # cut
+    run ctl --json status
+    [ "$(json '.destinations[0] | .oldest_at_ms > 0 and .oldest_id == 1')" = true ]
+    run ctl -q why shop
+    [[ "$output" == "shop is running; 1 event waits, the oldest for "* ]]
+    [[ "$output" != *" d "* ]]
+    run ctl -q gate --max-age 0
+    [ "$status" -eq 5 ]
+    run ctl -q gate --max-age 1h
+    [ "$status" -eq 0 ]
+    hold_flusher_lock
+    [[ "$(ctl status)" == "OK  oldest event "*", at shop"* ]]
+}
+
+@test "a held event hides no destination that takes nothing" {
+    sandbox --fault status=503
+    ctl -q init
+    ctl -q destination add a --url http://127.0.0.1:9 --profile json \
+        --filter 'name = PAGE_VIEW'
+    ctl -q destination add b --url "http://127.0.0.1:$port" --profile json \
+        --filter 'name = SEARCH' --backoff-ms 60000
+    event PAGE_VIEW u s | sed 's/"params":{}/"nextPage":true/' | ctl -q put
+    event SEARCH u2 s2 | ctl -q put --check-off
+    run ctl -q flush --timeout 300ms
+    hold_flusher_lock
+    run ctl --json status
+    [ "$(json '[.verdict, .next] | join("|")')" = "LATE|spoolctl why b" ]
+    [[ "$(json .sentence)" == "oldest event "*", at b, which does not take it" ]]
+}
+
 @test "replay lets a held event go, and status tells of it" {
     sandbox
     shop

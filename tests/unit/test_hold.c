@@ -286,6 +286,43 @@ static void it_ends_where_the_rows_before_it_are_gone(void **state)
     expect(f, 2, "-d");
 }
 
+static void expect_ages(struct fixture *f, int64_t oldest_id, int64_t oldest,
+                        int64_t unheld)
+{
+    struct sums sums;
+    struct spool_error err;
+    assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.oldest_id, oldest_id);
+    assert_int_equal(sums.oldest_at, oldest);
+    assert_int_equal(sums.unheld_at, unheld);
+}
+
+static void a_held_event_has_an_age(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct turn turn;
+    static const int64_t second[] = {2};
+    int64_t begin = f->now;
+    quarantine(f, 1); /* dead, so it waits for nothing */
+    f->now++;
+    put(f, 1, true, false);
+    expect_ages(f, 2, begin + 1, 0);
+    f->now++;
+    put(f, 2, false, false);
+    expect_ages(f, 2, begin + 1, begin + 2);
+    fixture_take(f, &turn, TAKEN_BATCH); /* cut, it is a tile of its own */
+    expect_ages(f, 2, begin + 1, begin + 2);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect_ages(f, 2, begin + 1, 0);
+    f->now++;
+    put(f, 3, true, false);
+    assert_int_equal(
+        operate_purge(f->box, &f->d, second, 1, "a test", &op, &err), SPOOL_OK);
+    expect_ages(f, 4, begin + 3, 0);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -299,6 +336,7 @@ int main(void)
         TEST(an_operator_lets_it_go_or_takes_it_out),
         TEST(a_quarantined_event_is_dead_until_it_is_replayed),
         TEST(a_purge_behind_it_leaves_it_what_it_is),
+        TEST(a_held_event_has_an_age),
         TEST(a_hold_without_its_event_stops_no_other_lane),
         TEST(it_ends_where_the_rows_before_it_are_gone),
     };

@@ -316,6 +316,7 @@ static void the_hot_statements_seek_and_the_log_has_no_index(void **state)
         {STATEMENT_EVENTS_RANGE, "USING INTEGER PRIMARY KEY"},
         {STATEMENT_EVENTS_VISIT, "USING INTEGER PRIMARY KEY"},
         {STATEMENT_LANE_CURSOR, "USING PRIMARY KEY"},
+        {STATEMENT_OLDEST_HELD, "USING INTEGER PRIMARY KEY"},
     };
     struct fixture *f = *state;
     struct db db;

@@ -65,23 +65,60 @@ void status_finish(struct status *s)
     free(s->sums);
 }
 
-int64_t status_age(const struct status *s, size_t i)
+static int64_t age_of(const struct status *s, int64_t at)
 {
-    int64_t at = s->sums[i].oldest_at;
     return at == 0 || at > s->now ? 0 : s->now - at;
 }
 
-/* The destination with the oldest waiting event; n when nothing waits. */
+int64_t status_age(const struct status *s, size_t i)
+{
+    return age_of(s, s->sums[i].oldest_at);
+}
+
+/* Waiting for a page of its session is no fault of anybody. */
+static bool only_held(const struct sums *s)
+{
+    return s->waiting == s->by_state[EVENT_HELD];
+}
+
+/* Since when the event has waited that is judged. */
+static int64_t judged_at(const struct sums *s)
+{
+    return only_held(s) ? s->oldest_at : s->unheld_at;
+}
+
+static bool waits_longer(const struct sums *a, const struct sums *b)
+{
+    return only_held(a) != only_held(b) ? only_held(b)
+                                        : judged_at(a) < judged_at(b);
+}
+
+/* The destination with the oldest waiting event, a held one only where there
+ * is no other; n when nothing waits. */
 static size_t oldest(const struct status *s)
 {
     size_t best = s->n;
     for (size_t i = 0; i < s->n; i++) {
         if (s->sums[i].waiting > 0 &&
-            (best == s->n || s->sums[i].oldest_at < s->sums[best].oldest_at)) {
+            (best == s->n || waits_longer(&s->sums[i], &s->sums[best]))) {
             best = i;
         }
     }
     return best;
+}
+
+/* The destination that does not take what it is sent: i if it is that one, or
+ * the first; n when there is none. */
+static size_t unwilling(const struct status *s, size_t i)
+{
+    for (size_t k = 0; k < s->n; k++) {
+        size_t at = (i + k) % s->n;
+        const int64_t *by = s->sums[at].by_state;
+        if (by[EVENT_RETRYING] + by[EVENT_UNCERTAIN] > 0) {
+            return at;
+        }
+    }
+    return s->n;
 }
 
 int64_t status_next(const struct status *s, size_t i)
@@ -134,10 +171,18 @@ static bool judge_stopped(const struct status *s, struct verdict *v)
     return v->word != NULL;
 }
 
-/* Waiting for a page of its session is no fault of anybody. */
-static bool only_held(const struct sums *s)
+/* Behind the destination i, which speaks. */
+static void tell_unwilling(const struct status *s, size_t i, size_t late,
+                           char *out, size_t size)
 {
-    return s->waiting == s->by_state[EVENT_HELD];
+    if (late == s->n) {
+        out[0] = '\0';
+    } else if (late == i) {
+        (void)snprintf(out, size, ", which does not take it");
+    } else {
+        (void)snprintf(out, size, "; %s does not take what it is sent",
+                       s->d[late].name);
+    }
 }
 
 static bool judge_waiting(const struct status *s, struct verdict *v)
@@ -146,23 +191,26 @@ static bool judge_waiting(const struct status *s, struct verdict *v)
     if (i == s->n) {
         return false;
     }
-    char age[WHEN_SIZE];
-    duration_text(status_age(s, i), age);
-    const int64_t *by = s->sums[i].by_state;
-    bool retries = by[EVENT_RETRYING] + by[EVENT_UNCERTAIN] > 0;
+    const struct sums *sums = &s->sums[i];
+    int64_t age = age_of(s, judged_at(sums));
+    char age_words[WHEN_SIZE], unwilling_words[DESTINATION_NAME_SIZE + 64];
+    duration_text(age, age_words);
+    size_t late = unwilling(s, i);
+    bool retries = late < s->n;
+    tell_unwilling(s, i, late, unwilling_words, sizeof unwilling_words);
     v->word = retries ? "LATE" : "WAITING";
     v->tone = WARNING;
     (void)snprintf(v->sentence, sizeof v->sentence,
-                   "oldest event %s, at %s%s%s", age, s->d[i].name,
-                   retries ? ", which does not take it" : "",
+                   "oldest event %s%s, at %s%s%s",
+                   sums->oldest_at < judged_at(sums) ? "that is not held " : "",
+                   age_words, s->d[i].name, unwilling_words,
                    s->flusher_pid == 0 ? "; no flusher runs" : "");
     (void)snprintf(v->next, sizeof v->next,
                    s->flusher_pid == 0 ? "spoolctl flush %s"
                                        : "spoolctl why %s",
-                   s->d[i].name);
+                   s->d[retries ? late : i].name);
     /* A moment old and on its way, or where it is to be. */
-    if (!retries && s->flusher_pid != 0 &&
-        (status_age(s, i) < 10000 || only_held(&s->sums[i]))) {
+    if (!retries && s->flusher_pid != 0 && (age < 10000 || only_held(sums))) {
         v->word = "OK";
         v->tone = GOOD;
         v->next[0] = '\0';
