@@ -117,6 +117,9 @@ damaged() {
     run --separate-stderr ctl order A-17
     [ "$status" -eq 5 ]
     [[ "$output" == *"order A-17 is not known"*"spoolctl recover"* ]]
+    run --separate-stderr ctl --json order A-17
+    [ "$(json '.state + ": " + .reason')" = \
+        "unknown: the outbox was damaged, and spoolctl recover has not put back what it held" ]
     run --separate-stderr ctl verify
     [ "$status" -eq 1 ]
     [[ "$output" == *"up to event 6 has not been put back"* ]]
@@ -125,6 +128,27 @@ damaged() {
     run --separate-stderr ctl gate
     [ "$status" -eq 0 ]
     [ "$(ctl --json status | jq -r '.verdict + .set_aside')" = OK ]
+}
+
+@test "reconcile calls no order never put until the events are put back" {
+    damaged
+    purchase u A-18 | ctl -q put
+    printf 'A-17\nA-18\n' >numbers
+    run --separate-stderr ctl reconcile numbers
+    [ "$status" -eq 5 ]
+    [[ "${lines[1]}" == *A-17*"not known"*"the outbox was damaged"* ]]
+    [[ "$output" == *"2 numbers: 1 waiting (10.5 EUR), 1 not known;"* ]]
+    [[ "$output" != *"never put"* ]]
+    [[ "$stderr" == *"next  spoolctl recover"* ]]
+    run --separate-stderr ctl --json reconcile numbers
+    [ "$(json 'select(.line == 1) | .state')" = unknown ]
+    [ "$(json 'select(.summary).summary | [.unknown, .missing, .waiting] |
+        join(" ")')" = "1 0 1" ]
+    ctl -q recover --yes
+    run --separate-stderr ctl --json reconcile numbers
+    [ "$(json 'select(.line == 1) | .state')" = missing ]
+    [ "$(json 'select(.summary).summary | [.unknown, .missing] | join(" ")')" = \
+        "0 1" ]
 }
 
 # refused FILE TEXT: recover does not take it, says so and touches nothing.

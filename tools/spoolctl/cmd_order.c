@@ -5,14 +5,12 @@
 #include "cmd.h"
 #include "human.h"
 #include "orders.h"
-#include "outbox/recover.h"
 #include "when.h"
 
 struct order_run {
     struct ctl *ctl;
     struct orders orders;
     bool missing, undelivered; /* so far */
-    bool set_aside;            /* a damaged file waits to be put back */
 };
 
 /* order 4711 (19.90 EUR) */
@@ -85,11 +83,9 @@ static void print_order(struct order_run *run, const char *number, size_t i)
     }
     if (!r->known && !run->ctl->json) {
         char name[2 * ORDER_NUMBER_SIZE];
-        (void)printf("order %s %s\n", human_words(number, name, sizeof name),
-                     run->set_aside ? "is not known: the outbox was damaged, "
-                                      "and spoolctl recover has not put back "
-                                      "what it held"
-                                    : "was never put");
+        (void)printf("order %s %s%s\n", human_words(number, name, sizeof name),
+                     o->set_aside ? "is not known: " : "was never put",
+                     o->set_aside ? orders_unknown : "");
     }
     for (size_t at = 0; at < (r->known ? o->width : 1); at++) {
         if (run->ctl->json) {
@@ -137,17 +133,6 @@ static enum ending print_orders(struct order_run *run)
     return ending;
 }
 
-static enum ending look_aside(struct order_run *run)
-{
-    struct spool_error err;
-    char file[ASIDE_PATH_SIZE];
-    if (recover_waiting(run->ctl->box, file, &err) != SPOOL_OK) {
-        return ctl_failed(&err);
-    }
-    run->set_aside = file[0] != '\0';
-    return DONE;
-}
-
 enum ending cmd_order(struct ctl *ctl)
 {
     struct order_run run = {.ctl = ctl};
@@ -159,17 +144,15 @@ enum ending cmd_order(struct ctl *ctl)
         ending = orders_open(ctl, &run.orders);
     }
     if (ending == DONE) {
-        ending = look_aside(&run);
-    }
-    if (ending == DONE) {
         ending = print_orders(&run);
     }
+    bool set_aside = run.orders.set_aside;
     orders_finish(&run.orders);
     if (ending != DONE) {
         return ending;
     }
     /* What nobody knows now may have been put: not to be put again. */
-    return run.missing && !run.set_aside    ? NOTHING
+    return run.missing && !set_aside        ? NOTHING
            : run.missing || run.undelivered ? PARTLY
                                             : DONE;
 }

@@ -33,6 +33,15 @@ struct reconcile {
 
 /* ---- one order ---- */
 
+static const char *state_words(const struct reconcile *r,
+                               const struct order_record *record,
+                               const struct order_place *p)
+{
+    return record->known         ? order_place_state(p)
+           : r->orders.set_aside ? "not known"
+                                 : "never put";
+}
+
 static void add_row(struct reconcile *r, size_t i, size_t at)
 {
     static const struct table_column columns[] = {
@@ -44,6 +53,7 @@ static void add_row(struct reconcile *r, size_t i, size_t at)
     const struct order_place *p = &orders_places(&r->orders, i)[at];
     char line[24] = "", id[24] = "", accepted[WHEN_SIZE] = "";
     char total[96] = "", answer[600] = "";
+    const char *unknown = r->orders.set_aside ? orders_unknown : "";
     if (r->table == NULL) {
         r->table = table_create(columns, sizeof columns / sizeof *columns);
     }
@@ -60,13 +70,13 @@ static void add_row(struct reconcile *r, size_t i, size_t at)
     }
     const char *cells[] = {line,
                            r->numbers[i],
-                           record->known ? order_place_state(p) : "never put",
+                           state_words(r, record, p),
                            record->known ? order_book_name(r->orders.book, at)
                                          : "",
                            id,
                            accepted,
                            total,
-                           answer};
+                           record->known ? answer : unknown};
     table_add(r->table, cells,
               !record->known            ? BAD
               : p->kind == ORDER_IN_LOG ? tone_of_event(p->state)
@@ -82,7 +92,7 @@ static void take_order(struct reconcile *r, size_t i, bool named)
     size_t at = record->known ? order_worst(places, r->orders.width) : 0;
     bool delivered = record->known && order_is_delivered(&places[at]);
     if (named) {
-        tally_add(&r->tally, record, &places[at]);
+        tally_add(&r->tally, record, &places[at], r->orders.set_aside);
     }
     if (r->ctl->json) {
         struct json_object *o = orders_json(&r->orders, r->numbers[i], i, at);
@@ -215,6 +225,9 @@ static void print_summary(const struct reconcile *r)
     if (!r->ctl->json) {
         tally_print(&r->tally);
         print_rest(r);
+        if (r->tally.lines[TALLY_UNKNOWN].orders > 0) {
+            ctl_say(r->ctl, "%s\nnext  spoolctl recover", orders_unknown);
+        }
         return;
     }
     struct json_object *o = json_make(), *line = json_make();

@@ -2,14 +2,22 @@
 
 #include <stdlib.h>
 
+#include "outbox/recover.h"
+
+const char orders_unknown[] = "the outbox was damaged, and spoolctl recover "
+                              "has not put back what it held";
+
 enum ending orders_open(struct ctl *ctl, struct orders *out)
 {
     struct spool_error err;
+    char file[ASIDE_PATH_SIZE];
     *out = (struct orders){0};
     if (order_book_open(ctl->box, ctl_value(ctl, OPTION_DESTINATION),
-                        &out->book, &err) != SPOOL_OK) {
+                        &out->book, &err) != SPOOL_OK ||
+        recover_waiting(ctl->box, file, &err) != SPOOL_OK) {
         return ctl_failed(&err);
     }
+    out->set_aside = file[0] != '\0';
     out->width = order_book_width(out->book);
     out->records = calloc(ORDERS_PAGE, sizeof *out->records);
     out->places = calloc(ORDERS_PAGE * out->width, sizeof *out->places);
@@ -60,13 +68,17 @@ struct json_object *orders_json(const struct orders *o, const char *number,
     }
     json_add_text(line, "destination",
                   r->known ? order_book_name(o->book, at) : "");
-    json_add_text(line, "state", r->known ? order_place_state(p) : "missing");
+    json_add_text(line, "state",
+                  r->known       ? order_place_state(p)
+                  : o->set_aside ? "unknown"
+                                 : "missing");
     json_add_time(line, "accepted_ms", r->at);
     json_add_time(line, "delivered_ms", p->delivered_at);
     json_add_text(line, "total", r->total);
     json_add_text(line, "currency", r->currency);
     json_add_text(line, "digest", r->digest);
     json_add_text(line, "code", p->code);
-    json_add_text(line, "reason", p->reason);
+    json_add_text(line, "reason",
+                  r->known || !o->set_aside ? p->reason : orders_unknown);
     return line;
 }

@@ -13,7 +13,11 @@ struct orders {
     size_t width; /* places of an order, at least 1 */
     struct order_record *records;
     struct order_place *places;
+    bool set_aside; /* a damaged file waits to be put back */
 };
+
+/* Why nobody knows now whether an order was put. */
+extern const char orders_unknown[];
 
 /* For the destination that --destination says, or for all. orders_finish is due
  * in any case. */
@@ -26,8 +30,9 @@ enum ending orders_find(struct orders *o, const char *const *numbers, size_t n);
 /* The places of the i-th number. */
 const struct order_place *orders_places(const struct orders *o, size_t i);
 
-/* The i-th number at its place at; at is ignored for one that is unknown, whose
- * state is `missing`. The caller prints it. */
+/* The i-th number at its place at; at is ignored for one that is not known,
+ * whose state is `missing`, or `unknown` while a damaged file may hold it. The
+ * caller prints it. */
 struct json_object *orders_json(const struct orders *o, const char *number,
                                 size_t i, size_t at);
 

@@ -14,6 +14,7 @@ static const struct {
     [TALLY_PURGED] = {"purged", "purged"},
     [TALLY_GONE] = {"gone", "gone undelivered"},
     [TALLY_PASSED] = {"passed", "for no destination"},
+    [TALLY_UNKNOWN] = {"unknown", "not known"},
     [TALLY_MISSING] = {"missing", "never put"},
 };
 
@@ -36,8 +37,12 @@ static enum tally_kind kind_in_log(enum event_state state)
     return TALLY_WAITING;
 }
 
-static enum tally_kind kind_of(const struct order_place *p)
+static enum tally_kind kind_of(const struct order_record *r,
+                               const struct order_place *p, bool set_aside)
 {
+    if (!r->known) {
+        return set_aside ? TALLY_UNKNOWN : TALLY_MISSING;
+    }
     switch (p->kind) {
     case ORDER_IN_LOG:
         return kind_in_log(p->state);
@@ -69,9 +74,9 @@ static struct tally_sum *sum_of(struct tally_line *line, const char *currency)
 }
 
 void tally_add(struct tally *t, const struct order_record *r,
-               const struct order_place *p)
+               const struct order_place *p, bool set_aside)
 {
-    struct tally_line *line = &t->lines[r->known ? kind_of(p) : TALLY_MISSING];
+    struct tally_line *line = &t->lines[kind_of(r, p, set_aside)];
     struct money m;
     line->orders++;
     if (!r->known) {

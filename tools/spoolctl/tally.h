@@ -12,8 +12,9 @@ enum tally_kind {
     TALLY_DEAD,
     TALLY_PURGED,
     TALLY_GONE,
-    TALLY_PASSED, /* goes to none of the destinations */
-    TALLY_MISSING /* never put */
+    TALLY_PASSED,  /* goes to none of the destinations */
+    TALLY_UNKNOWN, /* maybe in a damaged file that was not put back */
+    TALLY_MISSING  /* never put */
 };
 #define TALLY_KINDS (TALLY_MISSING + 1)
 
@@ -38,9 +39,10 @@ struct tally {
     int64_t unreadable; /* totals that are absent or no amount */
 };
 
-/* The place is ignored for an order that is unknown. */
+/* The place is ignored for an order that is not known, which was never put
+ * unless a file was set aside. */
 void tally_add(struct tally *t, const struct order_record *r,
-               const struct order_place *p);
+               const struct order_place *p, bool set_aside);
 
 /* Whether all were delivered. */
 bool tally_is_delivered(const struct tally *t);
