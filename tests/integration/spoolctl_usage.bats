@@ -144,6 +144,41 @@ CASES
     [ "$(json .spool)" = "$PWD/other/outbox.db" ]
 }
 
+# told NEXT WORDS...: the advice that a command on $other ends with.
+told() {
+    local want=$1
+    shift
+    run ctl -s "$other" "$@"
+    [[ "$output" == *"spoolctl -s 'my shop/o.db' $want"* ]] ||
+        { echo "$*: $output"; false; }
+}
+
+@test "what is to be done next is done to the spool that -s named" {
+    other="my shop/o.db"
+    told "destination add NAME --url URL" init
+    told "destination add NAME --url URL" destination ls
+    ctl -q -s "$other" destination add shop --url http://127.0.0.1:9 \
+        --profile json
+    event PAGE_VIEW u s | ctl -q -s "$other" put
+    told "flush shop" status
+    told "flush shop" why 1
+    told "flush shop" why shop
+    told "flush shop" --json status
+    told "flush shop" --json why shop
+    told "why shop" gate
+    told "why shop" flush --timeout 0
+    told "resume shop" pause shop
+    told "resume shop" why 1
+    told "replay --list" replay 1 --rate 1 --yes
+    ctl -q init
+    spoolctl() { ctl "$@"; }
+    eval "$(ctl --json -s "$other" why shop | jq -r .command)" 2>/dev/null
+    [ "$(ctl -s "$other" --json status | jq -r '.destinations[0].state')" = \
+        running ]
+    run ctl status
+    [[ "$output" == *"next     spoolctl destination add NAME --url URL"* ]]
+}
+
 @test "init makes a private spool and leaves an existing one as it is" {
     run ctl init
     [ "$status" -eq 0 ]

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hint.h"
+#include "shell.h"
 
 #define DEFAULT_PATH "/var/lib/spool/outbox.db"
 
@@ -317,21 +318,51 @@ static enum ending take_command(struct ctl *ctl, int argc, char **argv)
     return check_count(ctl);
 }
 
-enum ending args_parse(struct ctl *ctl, int argc, char **argv)
+/* A command that we advise acts on the spool that -s named. */
+static bool name_self(struct ctl *ctl)
 {
-    ctl->spool_path = getenv("SPOOL_PATH");
-    if (ctl->spool_path == NULL || ctl->spool_path[0] == '\0') {
-        ctl->spool_path = DEFAULT_PATH;
+    static const char name[] = "spoolctl", option[] = " -s ";
+    const char *path = ctl->spool_path;
+    size_t len = path != NULL ? strlen(path) : 0;
+    size_t size = sizeof name + sizeof option + SHELL_WORD_SIZE(len);
+    ctl->self = malloc(size);
+    if (ctl->self != NULL) {
+        int n =
+            snprintf(ctl->self, size, "%s%s", name, path != NULL ? option : "");
+        if (path != NULL) {
+            shell_word(path, ctl->self + n);
+        }
     }
-    ctl->given = calloc((size_t)argc + 1, sizeof *ctl->given);
-    if (ctl->given == NULL) {
-        ctl_warn("out of memory");
-        return FAILED;
+    return ctl->self != NULL;
+}
+
+static void find_path(struct ctl *ctl)
+{
+    if (ctl->spool_path == NULL) {
+        const char *path = getenv("SPOOL_PATH");
+        bool named = path != NULL && path[0] != '\0';
+        ctl->spool_path = named ? path : DEFAULT_PATH;
     }
+}
+
+static enum ending take_all(struct ctl *ctl, int argc, char **argv)
+{
     enum ending ending = take_options(ctl, "+:s:qh", argc, argv);
     if (ending != DONE || ctl->help || ctl->version || optind == argc) {
         return ending;
     }
     int first = optind;
     return take_command(ctl, argc - first, argv + first);
+}
+
+enum ending args_parse(struct ctl *ctl, int argc, char **argv)
+{
+    ctl->given = calloc((size_t)argc + 1, sizeof *ctl->given);
+    enum ending ending = ctl->given != NULL ? take_all(ctl, argc, argv) : DONE;
+    if (ctl->given == NULL || !name_self(ctl)) {
+        ctl_warn("out of memory");
+        return FAILED;
+    }
+    find_path(ctl);
+    return ending;
 }

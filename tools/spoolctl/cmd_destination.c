@@ -181,8 +181,10 @@ enum ending cmd_destination_ls(struct ctl *ctl)
     }
     free(all);
     if (n == 0) {
-        ctl_say(ctl, "there is no destination yet; add one with spoolctl "
-                     "destination add NAME --url URL");
+        ctl_say(ctl,
+                "there is no destination yet; add one with %s destination add "
+                "NAME --url URL",
+                ctl->self);
     }
     return DONE;
 }
@@ -235,32 +237,40 @@ static enum ending
 change_state(struct ctl *ctl,
              enum spool_status (*change)(struct outbox *, const char *,
                                          struct spool_error *),
-             const char *words)
+             struct destination *d)
 {
-    struct destination d;
     struct spool_error err;
     enum ending ending = ctl_open(ctl, false);
     if (ending != DONE) {
         return ending;
     }
     if (change(ctl->box, ctl->arguments[0], &err) != SPOOL_OK ||
-        destination_find(ctl->box, ctl->arguments[0], &d, &err) != SPOOL_OK) {
+        destination_find(ctl->box, ctl->arguments[0], d, &err) != SPOOL_OK) {
         return ctl_failed(&err);
     }
     if (ctl->json) {
-        print_one(&d);
+        print_one(d);
     }
-    ctl_say(ctl, "%s%s", d.name, words);
     return DONE;
 }
 
 enum ending cmd_pause(struct ctl *ctl)
 {
-    return change_state(ctl, destination_pause,
-                        " is paused; spoolctl resume restarts it");
+    struct destination d;
+    enum ending ending = change_state(ctl, destination_pause, &d);
+    if (ending == DONE) {
+        ctl_say(ctl, "%s is paused; %s resume %s restarts it", d.name,
+                ctl->self, d.name);
+    }
+    return ending;
 }
 
 enum ending cmd_resume(struct ctl *ctl)
 {
-    return change_state(ctl, destination_resume, " is running");
+    struct destination d;
+    enum ending ending = change_state(ctl, destination_resume, &d);
+    if (ending == DONE) {
+        ctl_say(ctl, "%s is running", d.name);
+    }
+    return ending;
 }

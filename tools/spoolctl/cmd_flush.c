@@ -151,11 +151,9 @@ static bool say_left(const struct ctl *ctl, const struct destination *d,
             (long long)s->by_state[EVENT_DEAD],
             destination_state_name(d->state), d->reason[0] != '\0' ? ": " : "",
             human_words(d->reason, reason, sizeof reason));
-    ctl_say(ctl,
-            s->waiting > 0 ? "next  spoolctl why %s"
-                           : "next  spoolctl ls --destination %s --state "
-                             "dead",
-            d->name);
+    ctl_next(ctl,
+             s->waiting > 0 ? "why %s" : "ls --destination %s --state dead",
+             d->name);
     return true;
 }
 

@@ -52,7 +52,7 @@ static void look(struct gate *g, const struct ctl *ctl,
                      s->waiting > 0 ? oldest : "-", human_count(dead, count[2]),
                      human_count(s->accepted, count[3]),
                      human_count(s->by_state[EVENT_DELIVERED], count[4]));
-        ctl_say(ctl, "next  spoolctl why %s", d->name);
+        ctl_next(ctl, "why %s", d->name);
     }
 }
 
@@ -87,7 +87,7 @@ static enum ending look_at_all(struct ctl *ctl, struct gate *g, int64_t *last)
             (void)printf("%s: was set aside, and what it holds has not been "
                          "put back\n",
                          g->set_aside);
-            ctl_say(ctl, "next  spoolctl recover");
+            ctl_next(ctl, "recover");
         }
     }
     if (n == 0 && *last > 0) {

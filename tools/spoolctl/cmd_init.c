@@ -63,7 +63,7 @@ enum ending cmd_init(struct ctl *ctl)
         json_print(o);
     } else if (made) {
         ctl_say(ctl, "%s is created", path);
-        ctl_say(ctl, "next  spoolctl destination add NAME --url URL");
+        ctl_next(ctl, "destination add NAME --url URL");
     } else {
         ctl_say(ctl, "%s exists already and is left as it is", path);
     }

@@ -139,8 +139,9 @@ static enum ending print(struct ctl *ctl)
     print_usage(&s);
     print_classes(&s);
     if (limits_full(&s.l, &s.u) >= LIMITS_NEARLY_FULL) {
-        (void)printf("\nnext  spoolctl status says why events stay; purge "
-                     "some, or raise the limit\n");
+        (void)printf("\nnext  %s status says why events stay; purge some, or "
+                     "raise the limit\n",
+                     ctl->self);
     }
     return DONE;
 }

@@ -199,9 +199,9 @@ static enum ending begin_replays(struct operate *o,
         o->begun = true;
         describe_terms(terms, how, sizeof how);
         ctl_say(o->ctl,
-                "replay %lld of %s begins%s; spoolctl replay --list tells how "
-                "far it is",
-                (long long)id, s->d->name, how);
+                "replay %lld of %s begins%s; %s replay --list tells how far it "
+                "is",
+                (long long)id, s->d->name, how, o->ctl->self);
     }
     return DONE;
 }

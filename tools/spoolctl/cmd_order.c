@@ -147,6 +147,9 @@ enum ending cmd_order(struct ctl *ctl)
         ending = print_orders(&run);
     }
     bool set_aside = run.orders.set_aside;
+    if (ending == DONE && run.missing && set_aside && !ctl->json) {
+        ctl_next(ctl, "recover");
+    }
     orders_finish(&run.orders);
     if (ending != DONE) {
         return ending;

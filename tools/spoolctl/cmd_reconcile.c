@@ -226,7 +226,8 @@ static void print_summary(const struct reconcile *r)
         tally_print(&r->tally);
         print_rest(r);
         if (r->tally.lines[TALLY_UNKNOWN].orders > 0) {
-            ctl_say(r->ctl, "%s\nnext  spoolctl recover", orders_unknown);
+            ctl_say(r->ctl, "%s", orders_unknown);
+            ctl_next(r->ctl, "recover");
         }
         return;
     }

@@ -43,7 +43,7 @@ static void print_json(const struct status *s, const struct verdict *v)
     json_add_text(o, "store_id", outbox_store_id(s->ctl->box));
     json_add_text(o, "verdict", v->word);
     json_add_text(o, "sentence", v->sentence);
-    json_add_text(o, "next", v->next);
+    json_add_command(o, "next", s->ctl->self, v->next);
     json_add_number(o, "accepted", s->accepted);
     json_add_number(o, "file_bytes", s->file_bytes);
     json_add_number(o, "wal_bytes", s->wal_bytes);
@@ -202,7 +202,7 @@ static void print_text(const struct status *s, const struct verdict *v)
         (void)printf("flusher  none runs\n");
     }
     if (v->next[0] != '\0') {
-        (void)printf("next     %s\n", v->next);
+        (void)printf("next     %s %s\n", s->ctl->self, v->next);
     }
 }
 

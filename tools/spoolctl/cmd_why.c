@@ -19,7 +19,7 @@ struct why {
     int64_t now;
     bool flushed; /* a flusher runs */
     char sentence[1500];
-    char command[200]; /* "" when nothing is to be done */
+    char command[200]; /* behind spoolctl; "" when nothing is to be done */
 };
 
 static void say(struct why *w, const char *format, ...)
@@ -94,10 +94,9 @@ static bool say_stopped(struct why *w, const char *subject)
         say(w, "; no event was lost or counted as tried");
         say_next(w, d->next_probe_at);
         say(w, ", and goes on by itself when that is taken");
-        advise(w, w->flushed ? "spoolctl resume %s" : "spoolctl flush %s",
-               d->name);
+        advise(w, w->flushed ? "resume %s" : "flush %s", d->name);
     } else {
-        advise(w, "spoolctl resume %s", d->name);
+        advise(w, "resume %s", d->name);
     }
     return true;
 }
@@ -106,7 +105,7 @@ static void no_flusher(struct why *w)
 {
     if (!w->flushed) {
         say(w, "; no flusher runs");
-        advise(w, "spoolctl flush %s", w->d->name);
+        advise(w, "flush %s", w->d->name);
     }
 }
 
@@ -146,7 +145,7 @@ static void explain_held(struct why *w, const struct place *p)
         "PAGE_VIEW of its session, just before which it leaves, or until its "
         "time is over",
         (long long)w->id, p->d.name);
-    advise(w, "spoolctl replay %lld", (long long)w->id);
+    advise(w, "replay %lld", (long long)w->id);
 }
 
 static void explain_settled(struct why *w, const struct place *p)
@@ -157,14 +156,14 @@ static void explain_settled(struct why *w, const struct place *p)
         say(w, "event %lld was delivered to %s", id, name);
         say_answer(w, p->code, p->reason);
         say(w, "; it goes out once more only if it is replayed");
-        advise(w, "spoolctl replay %lld --destination %s", id, name);
+        advise(w, "replay %lld --destination %s", id, name);
     } else if (p->state == EVENT_DEAD) {
         say(w,
             "event %lld is dead at %s: it was refused when it was alone in "
             "its request, and is not tried again",
             id, name);
         say_answer(w, p->code, p->reason);
-        advise(w, "spoolctl replay %lld --destination %s", id, name);
+        advise(w, "replay %lld --destination %s", id, name);
     } else {
         say(w, "event %lld was purged at %s", id, name);
         say_answer(w, p->code, p->reason);
@@ -200,7 +199,7 @@ static void print(struct why *w, const struct place *p)
     if (!w->ctl->json) {
         (void)printf("%s.\n", w->sentence);
         if (w->command[0] != '\0') {
-            ctl_say(w->ctl, "next  %s", w->command);
+            ctl_next(w->ctl, "%s", w->command);
         }
         return;
     }
@@ -224,7 +223,7 @@ static void print(struct why *w, const struct place *p)
                       ? w->d->next_probe_at
                   : p != NULL ? p->next_at
                               : 0);
-    json_add_text(o, "command", w->command);
+    json_add_command(o, "command", w->ctl->self, w->command);
     json_print(o);
 }
 
@@ -240,7 +239,7 @@ static enum ending why_event(struct why *w)
     if (ending == DONE && all.n == 0) {
         say(w, "event %lld is pending: no destination is set up",
             (long long)w->id);
-        advise(w, "spoolctl destination add NAME --url URL");
+        advise(w, "destination add NAME --url URL");
         print(w, NULL);
     }
     places_finish(&all);
@@ -266,7 +265,7 @@ static void explain_destination(struct why *w, const struct sums *s)
         if (s->next_at > 0) {
             say_next(w, s->next_at);
             if (w->flushed) {
-                advise(w, "spoolctl why %lld", (long long)s->oldest_id);
+                advise(w, "why %lld", (long long)s->oldest_id);
             }
         }
         no_flusher(w);
@@ -274,7 +273,7 @@ static void explain_destination(struct why *w, const struct sums *s)
     if (dead > 0) {
         say(w, "; %lld %s dead", (long long)dead, dead == 1 ? "is" : "are");
         if (w->command[0] == '\0') {
-            advise(w, "spoolctl ls --destination %s --state dead", name);
+            advise(w, "ls --destination %s --state dead", name);
         }
     }
 }

@@ -15,6 +15,8 @@ void ctl_finish(struct ctl *ctl)
     ctl->box = NULL;
     free(ctl->given);
     ctl->given = NULL;
+    free(ctl->self);
+    ctl->self = NULL;
 }
 
 static void warn_of(void *arg, const char *sentence)
@@ -123,6 +125,18 @@ void ctl_say(const struct ctl *ctl, const char *format, ...)
 {
     if (!ctl->quiet) {
         va_list args;
+        va_start(args, format);
+        words(format, args);
+        va_end(args);
+    }
+}
+
+void ctl_next(const struct ctl *ctl, const char *format, ...)
+{
+    if (!ctl->quiet) {
+        va_list args;
+        (void)fflush(stdout);
+        (void)fprintf(stderr, "next  %s ", ctl->self);
         va_start(args, format);
         words(format, args);
         va_end(args);

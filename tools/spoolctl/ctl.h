@@ -113,6 +113,7 @@ struct given {
 
 struct ctl {
     const char *spool_path;
+    char *self; /* owned: what a command begins with that acts on this spool */
     bool json, quiet;
     bool help, version; /* asked for */
     const struct command *command;
@@ -152,6 +153,10 @@ enum ending ctl_time(const struct ctl *ctl, enum option_id id, int64_t *out);
 
 /* Words to stderr, a line each, unless -q. */
 void ctl_say(const struct ctl *ctl, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The command to be given next, behind what it begins with; likewise. */
+void ctl_next(const struct ctl *ctl, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Complaints to stderr, even with -q. */

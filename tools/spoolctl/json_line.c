@@ -100,6 +100,17 @@ void json_add_text(struct json_object *o, const char *name, const char *text)
                    text == NULL ? 0 : strlen(text));
 }
 
+void json_add_command(struct json_object *o, const char *name, const char *self,
+                      const char *words)
+{
+    size_t size = strlen(self) + strlen(words) + 2;
+    char *command = must(malloc(size));
+    (void)snprintf(command, size, "%s%s%s", words[0] != '\0' ? self : "",
+                   words[0] != '\0' ? " " : "", words);
+    json_add_text(o, name, command);
+    free(command);
+}
+
 void json_add_decoded(struct json_object *o, const char *name,
                       struct json_text text)
 {

@@ -25,6 +25,10 @@ void json_add_text(struct json_object *o, const char *name, const char *text);
 void json_add_bytes(struct json_object *o, const char *name, const char *bytes,
                     size_t len);
 
+/* A command, self and the words behind it; "" without words. */
+void json_add_command(struct json_object *o, const char *name, const char *self,
+                      const char *words);
+
 /* A JSON string that has been checked, decoded. */
 void json_add_decoded(struct json_object *o, const char *name,
                       struct json_text text);

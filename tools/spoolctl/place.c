@@ -49,17 +49,17 @@ static enum ending say_missing(struct ctl *ctl, int64_t id)
         return ctl_failed(&err);
     }
     if (lost) {
-        ctl_warn("event %lld is lost, the file was damaged; spoolctl verify "
-                 "and spoolctl audit tell of it",
-                 (long long)id);
+        ctl_warn("event %lld is lost, the file was damaged; %s verify and "
+                 "audit tell of it",
+                 (long long)id, ctl->self);
     } else if (file[0] != '\0' && id <= last) {
-        ctl_warn("event %lld is not to be found until spoolctl recover has put "
-                 "back what the damaged file held",
-                 (long long)id);
+        ctl_warn("event %lld is not to be found until %s recover has put back "
+                 "what the damaged file held",
+                 (long long)id, ctl->self);
     } else if (shed) {
         ctl_warn("event %lld gave way when a limit of the spool was reached "
-                 "and is no longer kept; spoolctl limits tells how many did",
-                 (long long)id);
+                 "and is no longer kept; %s limits tells how many did",
+                 (long long)id, ctl->self);
     } else if (id <= last) {
         ctl_warn("event %lld is no longer kept: it was settled at every "
                  "destination and dropped",

@@ -160,9 +160,9 @@ static bool judge_stopped(const struct status *s, struct verdict *v)
                        human_words(d->reason, reason, sizeof reason));
         bool gone = strcmp(d->name, DESTINATION_STAND_IN) == 0;
         (void)snprintf(v->next, sizeof v->next,
-                       gone   ? "spoolctl recover"
-                       : held ? "spoolctl why %s"
-                              : "spoolctl resume %s",
+                       gone   ? "recover"
+                       : held ? "why %s"
+                              : "resume %s",
                        d->name);
         if (held) {
             return true;
@@ -206,8 +206,7 @@ static bool judge_waiting(const struct status *s, struct verdict *v)
                    age_words, s->d[i].name, unwilling_words,
                    s->flusher_pid == 0 ? "; no flusher runs" : "");
     (void)snprintf(v->next, sizeof v->next,
-                   s->flusher_pid == 0 ? "spoolctl flush %s"
-                                       : "spoolctl why %s",
+                   s->flusher_pid == 0 ? "flush %s" : "why %s",
                    s->d[retries ? late : i].name);
     /* A moment old and on its way, or where it is to be. */
     if (!retries && s->flusher_pid != 0 && (age < 10000 || only_held(sums))) {
@@ -234,7 +233,7 @@ static void judge_full(const struct status *s, struct verdict *v)
     if (limits_full(&s->limits, &s->usage) >= 100) {
         speak_first(v, "FULL", "a limit of the spool is reached");
         if (v->next[0] == '\0') {
-            (void)snprintf(v->next, sizeof v->next, "spoolctl limits");
+            (void)snprintf(v->next, sizeof v->next, "limits");
         }
     }
 }
@@ -246,7 +245,7 @@ static void judge_aside(const struct status *s, struct verdict *v)
         speak_first(v, "DAMAGED",
                     "the file was damaged, and what it held has not been put "
                     "back");
-        (void)snprintf(v->next, sizeof v->next, "spoolctl recover");
+        (void)snprintf(v->next, sizeof v->next, "recover");
     }
 }
 
@@ -265,7 +264,7 @@ void status_judge(const struct status *s, struct verdict *v)
                        empty ? "empty, and no destination is set up"
                              : "no destination is set up, so nothing leaves");
         (void)snprintf(v->next, sizeof v->next,
-                       "spoolctl destination add NAME --url URL");
+                       "destination add NAME --url URL");
     } else if (!judge_stopped(s, v) && !judge_waiting(s, v)) {
         v->word = dead > 0 ? "DEAD" : "OK";
         v->tone = dead > 0 ? WARNING : GOOD;
@@ -275,7 +274,7 @@ void status_judge(const struct status *s, struct verdict *v)
                                 : "nothing waits",
                        human_events(dead, count));
         (void)snprintf(v->next, sizeof v->next, "%s",
-                       dead > 0 ? "spoolctl ls --state dead" : "");
+                       dead > 0 ? "ls --state dead" : "");
     }
     judge_full(s, v);
     judge_aside(s, v);

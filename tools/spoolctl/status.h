@@ -41,7 +41,7 @@ struct verdict {
     const char *word;
     enum tone tone;
     char sentence[700];
-    char next[200]; /* a command; "" when nothing is to be done */
+    char next[200]; /* behind spoolctl; "" when nothing is to be done */
 };
 
 /* The worst that was found speaks. */
