@@ -98,6 +98,9 @@ COMMANDS
 stats|did you mean 'spoolctl status'
 destination ad x|did you mean 'spoolctl destination add'
 destination|needs a second word
+destination -q|needs a second word
+destination --json ad|did you mean 'spoolctl destination add'
+destination --url https://x.example add shop|there is no option --url
 kubernetes|there is no command
 ls --sate dead|did you mean --state
 ls --kubernetes|there is no option
@@ -142,6 +145,14 @@ CASES
     [ "$(json .spool)" = "$PWD/other/outbox.db" ]
     run ctl --json -s "$SPOOL_PATH" status --spool other/outbox.db
     [ "$(json .spool)" = "$PWD/other/outbox.db" ]
+    run ctl destination -q add shop --url http://127.0.0.1:9 --profile json \
+        -s other/outbox.db
+    [ "$status" -eq 0 ]
+    [ "$output" = "" ]
+    run ctl destination -s other/outbox.db --json ls
+    [ "$(json .name)" = shop ]
+    [ "$(ctl destination --help ls)" = "$(ctl help destination ls)" ]
+    [ "$(ctl destination --help)" = "$(ctl help destination)" ]
 }
 
 # told NEXT WORDS...: the advice that a command on $other ends with.

@@ -288,27 +288,49 @@ static enum ending check_count(const struct ctl *ctl)
     return DONE;
 }
 
+/* Takes the options between the two words of a command, as if they stood before
+ * it: argv then begins with the first word again. */
+static enum ending take_between(struct ctl *ctl, int *argc, char ***argv)
+{
+    char *word = (*argv)[0];
+    if (args_command(word) != NULL || !is_family(word)) {
+        return DONE;
+    }
+    enum ending ending = take_options(ctl, "+:s:qh", *argc, *argv);
+    *argc -= optind - 1;
+    *argv += optind - 1;
+    (*argv)[0] = word;
+    return ending;
+}
+
+static enum ending no_command(const struct ctl *ctl, const char *name)
+{
+    return is_family(name) ? ctl_misuse(ctl,
+                                        "'%s' needs a second word: add, ls, "
+                                        "set or rm",
+                                        name)
+                           : unknown_command(ctl, name);
+}
+
 static enum ending take_command(struct ctl *ctl, int argc, char **argv)
 {
     char name[64];
     if (strcmp(argv[0], "help") == 0) {
         return take_help(ctl, argc - 1, argv + 1);
     }
+    enum ending ending = take_between(ctl, &argc, &argv);
+    if (ending != DONE || ctl->version) {
+        return ending;
+    }
+    if (ctl->help) {
+        return take_help(ctl, argc, argv);
+    }
     int taken = command_words(argc, argv, name, sizeof name);
     ctl->command = args_command(name);
-    if (ctl->command == NULL && is_family(name)) {
-        /* `destination` alone or with an option */
-        return argc > 1 ? take_help(ctl, 1, argv)
-                        : ctl_misuse(ctl,
-                                     "'%s' needs a second word: add, ls, "
-                                     "set or rm",
-                                     name);
-    }
     if (ctl->command == NULL) {
-        return unknown_command(ctl, name);
+        return no_command(ctl, name);
     }
-    enum ending ending =
-        take_options(ctl, ":s:qh", argc - taken + 1, argv + taken - 1);
+    ending = take_options(ctl, ":s:qh", argc - taken + 1, argv + taken - 1);
     if (ending != DONE || ctl->help) {
         ctl->topic = ctl->command->name;
         return ending;
