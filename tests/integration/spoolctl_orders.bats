@@ -162,6 +162,7 @@ C-1 pending" ]
     done <<'CASES'
 |\xef\xbb\xbforderNo,total\r\nA-1,19\r\n|A-1:delivered
 |"A-1","x, y"\nB-1,\n|A-1:delivered B-1:dead
+|A-1\rB-1\rC-1\r|A-1:delivered B-1:dead C-1:pending
 --column 2|x;A-1\nx;C-1\n|A-1:delivered C-1:pending
 --column ref|date,Ref\nmay,A-2\n|A-2:delivered
 --column 3|1,2,"A""1"\n|A"1:missing

@@ -50,6 +50,9 @@ static void values_are_found(void **state)
         {"4711", NULL, "4711", 0},
         {"4711\n4712\n", NULL, "4711|4712", 0},
         {"4711\r\n4712\r\n", NULL, "4711|4712", 0},
+        {"4711\r4712\r4713\r", NULL, "4711|4712|4713", 0},
+        {"\r\r4711\r\r\n4712", NULL, "4711|4712", 0},
+        {"orderNo\r\"4711\"\r\"47\r12\"", NULL, "4711|47\r12", 0},
         {"\n4711\n\n\n4712", NULL, "4711|4712", 0},
         {"  4711\t\n \n4 7 \n", NULL, "4711|4 7", 1},
         {"\xEF\xBB\xBF"
@@ -110,6 +113,8 @@ static void what_is_no_column_is_refused_with_its_line(void **state)
         const char *words;
     } cases[] = {
         {"4711\n\"4712\n4713\n", NULL, SPOOL_INVALID, "FILE, line 2: a quote"},
+        {"\r\r\n\"47\r11\r\n\"\r\"4712", NULL, SPOOL_INVALID,
+         "FILE, line 6: a quote"},
         {"\"a\nb\",1\n\"4712\"3\n", NULL, SPOOL_INVALID,
          "FILE, line 3: something stands behind"},
         {"a,b\n", "c", SPOOL_MISUSE, "no column 'c'"},

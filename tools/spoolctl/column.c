@@ -42,14 +42,14 @@ static int take(struct column *c)
     return byte;
 }
 
-/* Outside of quotes a CR is half of a line's end. */
+/* Outside of quotes a CR ends a line, with the LF behind it or alone. */
 static int take_plain(struct column *c)
 {
     int byte = take(c);
-    while (byte == '\r') {
-        byte = take(c);
+    if (byte == '\r' && peek(c) == '\n') {
+        (void)take(c);
     }
-    return byte;
+    return byte == '\r' ? '\n' : byte;
 }
 
 static void keep(struct column *c, int byte)
@@ -82,7 +82,7 @@ static enum spool_status read_quoted(struct column *c, struct spool_error *err)
         if (byte == '"') {
             (void)take(c);
         }
-        c->line += byte == '\n' ? 1 : 0;
+        c->line += byte == '\n' || (byte == '\r' && peek(c) != '\n') ? 1 : 0;
         keep(c, byte);
     }
     c->line = opened;
@@ -182,7 +182,8 @@ static enum spool_status keep_value(struct column *c, struct spool_error *err)
 static void skip_empty_lines(struct column *c)
 {
     while (peek(c) == '\n' || peek(c) == '\r') {
-        c->line += take(c) == '\n' ? 1 : 0;
+        (void)take_plain(c);
+        c->line++;
     }
 }
 
