@@ -104,7 +104,12 @@ destination --url https://x.example add shop|there is no option --url
 kubernetes|there is no command
 ls --sate dead|did you mean --state
 ls --kubernetes|there is no option
--x ls|there is no option
+-x ls|there is no option -x
+-xq status|spoolctl: there is no option -x
+status -zq|status: there is no option -z
+status -qz|status: there is no option -z
+status -jq|status: there is no option -j
+-V|there is no option -V
 ls --state|needs a value
 ls --state alive|there is no state 'alive'
 ls --since soon|--since takes a time
@@ -134,7 +139,8 @@ destination add shop --url https://x.example --from middle|--from takes
 destination add shop --url https://x.example --profile soap|no profile
 destination add shop --url https://x.example:99999|no port from 1 to 65535
 limits set --max-events 0|--max-events none
-status --json=yes|takes no value
+status --json=yes|--json=yes takes no value
+status --quiet=yes|--quiet=yes takes no value
 CASES
 }
 

@@ -123,7 +123,12 @@ const struct option_rule option_rules[OPTIONS] = {
     [OPTION_YES] = {"yes", NULL, "do not ask"},
 };
 
-enum { FIRST_OF_TABLE = 256 };
+/* What getopt_long says of options that have no letter. */
+enum {
+    FIRST_OF_TABLE = 256,
+    LONG_JSON = FIRST_OF_TABLE + OPTIONS,
+    LONG_VERSION,
+};
 
 /* Globals, the command's own (none when c is NULL) and an end. */
 #define GLOBALS 5
@@ -132,14 +137,15 @@ static void fill_longs(const struct command *c,
 {
     static const struct option globals[GLOBALS - 1] = {
         {"spool", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},
+        {"json", no_argument, NULL, LONG_JSON},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
     };
     size_t n = GLOBALS - 1;
     memcpy(longs, globals, sizeof globals);
     if (c == NULL) {
-        longs[n++] = (struct option){"version", no_argument, NULL, 'V'};
+        longs[n++] =
+            (struct option){"version", no_argument, NULL, LONG_VERSION};
     }
     for (size_t i = 0;
          c != NULL && c->options != NULL && c->options[i] != OPTIONS; i++) {
@@ -169,6 +175,18 @@ static enum ending unknown_option(const struct ctl *ctl,
                             word, near);
 }
 
+/* word is the one before optind: behind a letter that is none it may be the
+ * word before that. */
+static enum ending wrong_option(const struct ctl *ctl,
+                                const struct option *longs, const char *word)
+{
+    if (optopt >= FIRST_OF_TABLE || optopt == 'q' || optopt == 'h') {
+        return ctl_misuse(ctl, "%s takes no value", word);
+    }
+    return optopt == 0 ? unknown_option(ctl, longs, word)
+                       : ctl_misuse(ctl, "there is no option -%c", optopt);
+}
+
 static enum ending take_options(struct ctl *ctl, const char *shorts, int argc,
                                 char **argv)
 {
@@ -182,7 +200,7 @@ static enum ending take_options(struct ctl *ctl, const char *shorts, int argc,
         case 's':
             ctl->spool_path = optarg;
             break;
-        case 'j':
+        case LONG_JSON:
             ctl->json = true;
             break;
         case 'q':
@@ -191,16 +209,13 @@ static enum ending take_options(struct ctl *ctl, const char *shorts, int argc,
         case 'h':
             ctl->help = true;
             break;
-        case 'V':
+        case LONG_VERSION:
             ctl->version = true;
             break;
         case ':':
             return ctl_misuse(ctl, "%s needs a value", argv[optind - 1]);
         case '?':
-            if (optopt >= FIRST_OF_TABLE || optopt == 'j') {
-                return ctl_misuse(ctl, "%s takes no value", argv[optind - 1]);
-            }
-            return unknown_option(ctl, longs, argv[optind - 1]);
+            return wrong_option(ctl, longs, argv[optind - 1]);
         default:
             ctl->given[ctl->given_n++] =
                 (struct given){(enum option_id)(c - FIRST_OF_TABLE), optarg};
