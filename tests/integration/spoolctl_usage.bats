@@ -196,6 +196,35 @@ told() {
     [[ "$output" == *"next     spoolctl destination add NAME --url URL"* ]]
 }
 
+@test "what a file or an argument is called drives no terminal" {
+    bad=$'bad\e[2J\nspoolctl: fake'
+    ctl -q init
+    printf '{}' >"$bad.nd"
+    printf 'A-1\n' >"$bad.csv"
+    while read -r words; do
+        run ctl $words "$bad" "$bad.nd"
+        [[ "$output" == *"bad?[2J?spoolctl: fake"* ]] ||
+            { echo "$words: $output"; false; }
+        run ctl $words "$bad.nd"
+        [[ "$output" != *$'\e'* && "$output" != *$'\nspoolctl: fake'* ]]
+    done <<'COMMANDS'
+put
+check
+recover
+pause
+why
+ls --since
+
+COMMANDS
+    run ctl reconcile "$bad.csv"
+    [[ "$output" == *"not in bad?[2J?spoolctl: fake.csv" ]]
+    run ctl -s "$bad.db" init
+    [[ "$output" == *"bad?[2J?spoolctl: fake.db is created"* ]]
+    [[ "$output" == *"next  spoolctl -s \$'bad\\033\\1332J\\012"* ]]
+    run ctl -s "$bad.db" status
+    [[ "$output" == *"spool    "*"bad?[2J?spoolctl: fake.db "* ]]
+}
+
 @test "init makes a private spool and leaves an existing one as it is" {
     run ctl init
     [ "$status" -eq 0 ]

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "human.h"
 #include "input.h"
 #include "json_line.h"
 
@@ -64,9 +65,12 @@ static void print_json(const struct check *c, const char *file, uint64_t index,
 static void print_finding(const char *file, uint64_t index, const char *kind,
                           uint64_t offset, const struct event_finding *f)
 {
-    (void)printf("%s: event %llu%s at byte %llu%s%s: %s\n", file,
+    char name[HUMAN_PATH_SIZE], path[EVENT_PATH_SIZE];
+    (void)printf("%s: event %llu%s at byte %llu%s%s: %s\n",
+                 human_words(file, name, sizeof name),
                  (unsigned long long)index, kind, (unsigned long long)offset,
-                 f->path[0] != '\0' ? ", " : "", f->path, f->message);
+                 f->path[0] != '\0' ? ", " : "",
+                 human_words(f->path, path, sizeof path), f->message);
 }
 
 static bool take(void *arg, const char *file, uint64_t index,

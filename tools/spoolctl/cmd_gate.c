@@ -84,9 +84,10 @@ static enum ending look_at_all(struct ctl *ctl, struct gate *g, int64_t *last)
     if (g->set_aside[0] != '\0') {
         g->shut = true;
         if (!ctl->json) {
+            char clean[HUMAN_PATH_SIZE];
             (void)printf("%s: was set aside, and what it holds has not been "
                          "put back\n",
-                         g->set_aside);
+                         human_words(g->set_aside, clean, sizeof clean));
             ctl_next(ctl, "recover");
         }
     }

@@ -173,7 +173,9 @@ static enum ending take_unnamed(struct reconcile *r, const char *number)
         return DONE;
     }
     if (r->unnamed == 1 && !r->ctl->json) {
-        (void)printf("\nin the spool, and not in %s:\n", r->column.file);
+        char file[HUMAN_PATH_SIZE];
+        (void)printf("\nin the spool, and not in %s:\n",
+                     human_words(r->column.file, file, sizeof file));
     }
     memcpy(r->text[r->n], number, strlen(number) + 1);
     r->numbers[r->n] = r->text[r->n];
@@ -206,7 +208,7 @@ static enum ending read_spool(struct reconcile *r)
 
 static void print_rest(const struct reconcile *r)
 {
-    char n[HUMAN_SIZE];
+    char n[HUMAN_SIZE], file[HUMAN_PATH_SIZE];
     if (r->repeated > 0) {
         (void)printf("; %s repeated", human_count(r->repeated, n));
     }
@@ -217,7 +219,8 @@ static void print_rest(const struct reconcile *r)
     }
     (void)printf("; %s purchase%s of the spool %s not in %s\n",
                  human_count(r->unnamed, n), r->unnamed == 1 ? "" : "s",
-                 r->unnamed == 1 ? "is" : "are", r->column.file);
+                 r->unnamed == 1 ? "is" : "are",
+                 human_words(r->column.file, file, sizeof file));
 }
 
 static void print_summary(const struct reconcile *r)

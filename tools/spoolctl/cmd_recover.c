@@ -85,14 +85,16 @@ static void print_sums(const struct ctl *ctl, const char *file,
         json_print(o);
         return;
     }
+    char clean[HUMAN_PATH_SIZE];
+    (void)human_words(file, clean, sizeof clean);
     if (r->done_before) {
-        (void)printf("%s: was put back before, or nothing is missing\n", file);
+        (void)printf("%s: was put back before, or nothing is missing\n", clean);
         return;
     }
     (void)printf(
         "%s: events %lld to %lld: %lld readable, %lld lost, %lld may "
         "arrive twice%s\n",
-        file, (long long)r->behind + 1, (long long)r->to,
+        clean, (long long)r->behind + 1, (long long)r->to,
         (long long)r->readable, (long long)r->lost, (long long)r->twice,
         r->state_whole ? "" : "; not all of its other tables can be read");
     if (r->again > 0) {

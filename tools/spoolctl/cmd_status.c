@@ -183,7 +183,7 @@ static void print_text(const struct status *s, const struct verdict *v)
                                           [WARNING] = "\033[33m",
                                           [BAD] = "\033[31m"};
     bool colour = table_has_colour();
-    char a[HUMAN_SIZE], b[HUMAN_SIZE], c[HUMAN_SIZE];
+    char a[HUMAN_SIZE], b[HUMAN_SIZE], c[HUMAN_SIZE], path[HUMAN_PATH_SIZE];
     (void)printf("%s%s%s  %s\n\n", colour ? colours[v->tone] : "", v->word,
                  colour ? "\033[0m" : "", v->sentence);
     if (s->n > 0) {
@@ -191,7 +191,8 @@ static void print_text(const struct status *s, const struct verdict *v)
         print_notes(s);
         (void)putchar('\n');
     }
-    (void)printf("spool    %s %s, WAL %s, %s free\n", outbox_path(s->ctl->box),
+    (void)printf("spool    %s %s, WAL %s, %s free\n",
+                 human_words(outbox_path(s->ctl->box), path, sizeof path),
                  human_bytes(s->file_bytes, a), human_bytes(s->wal_bytes, b),
                  human_bytes(s->disk_free_bytes, c));
     (void)printf("events   %s accepted\n", human_count(s->accepted, a));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "when.h"
 
 void ctl_finish(struct ctl *ctl)
@@ -114,11 +115,22 @@ enum ending ctl_time(const struct ctl *ctl, enum option_id id, int64_t *out)
                       option_rules[id].name, text);
 }
 
+/* A line. The names of files and the arguments in it are somebody else's. */
 static void words(const char *format, va_list args)
 {
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    size_t size = len < 0 ? 1 : (size_t)len + 1;
+    char *raw = calloc(2, size);
     (void)fflush(stdout); /* keeps the order on a terminal */
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    if (raw != NULL) {
+        (void)vsnprintf(raw, size, format, args);
+        text_clean(raw + size, size, raw, size - 1);
+    }
+    (void)fprintf(stderr, "%s\n", raw != NULL ? raw + size : "out of memory");
+    free(raw);
 }
 
 void ctl_say(const struct ctl *ctl, const char *format, ...)

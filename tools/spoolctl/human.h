@@ -7,7 +7,8 @@
 
 #include "events/json.h"
 
-#define HUMAN_SIZE 32
+#define HUMAN_SIZE      32
+#define HUMAN_PATH_SIZE 4200 /* of a file that there is */
 
 /* 48,210 */
 const char *human_count(int64_t n, char out[HUMAN_SIZE]);
