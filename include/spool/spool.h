@@ -139,7 +139,7 @@ spool_put_many(struct spool *spool, const struct spool_event *events, size_t n,
  * opened by whatever process delivers: give their paths from the root.
  */
 struct spool_destination {
-    const char *name;         /* letters, digits, - _ . */
+    const char *name;         /* letters, digits, - _ . and not digits alone */
     const char *url;          /* https://..., or http:// on this machine */
     const char *profile;      /* "segmentify" (NULL) or "json" */
     const char *origin;       /* sent as the Origin header */

@@ -138,6 +138,19 @@ static enum spool_status audit_setting(struct db *db, struct outbox *box,
     return audit(db, outbox_now(box), action, d->name, 0, url, err);
 }
 
+/* Asked of new ones alone: where there is one already, it keeps its name. */
+static enum spool_status check_new_name(const char *name,
+                                        struct spool_error *err)
+{
+    if (name[strspn(name, "0123456789")] != '\0') {
+        return SPOOL_OK;
+    }
+    return failed(err, SPOOL_MISUSE,
+                  "\"%s\" is no name for a destination: digits alone are the "
+                  "id of an event; add a letter",
+                  name);
+}
+
 static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
 {
     const struct change *c = arg;
@@ -152,6 +165,9 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
                       "destination %s exists already; change it with "
                       "destination set %s",
                       d->name, d->name);
+    }
+    if (status == SPOOL_OK) {
+        status = check_new_name(d->name, err);
     }
     int64_t last = 0;
     if (status == SPOOL_OK) {

@@ -138,6 +138,7 @@ destination add shop --url https://x.example --backoff-ms x|--backoff-ms takes
 destination add shop --url https://x.example --from middle|--from takes
 destination add shop --url https://x.example --profile soap|no profile
 destination add shop --url https://x.example:99999|no port from 1 to 65535
+destination add 42 --url https://x.example --origin o --profile json|digits alone
 limits set --max-events 0|--max-events none
 status --json=yes|--json=yes takes no value
 status --quiet=yes|--quiet=yes takes no value

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "outbox/retain.h"
+#include "outbox/store.h"
 #include "support/box.h"
 
 static void set(struct fixture *f, enum spool_status want)
@@ -307,6 +308,44 @@ static void lanes_change_and_every_event_keeps_its_state(void **state)
     assert_true(changes > 10 && refusals > 0);
 }
 
+static enum spool_status rename_it(struct db *db, void *arg,
+                                   struct spool_error *err)
+{
+    (void)arg;
+    return db_exec(db, "UPDATE spool_destination SET name = '42'", err);
+}
+
+/* An event's id is no name; who has it for a name from before keeps it. */
+static void a_name_is_not_digits_alone(void **state)
+{
+    static const struct {
+        const char *name;
+        enum spool_status want;
+    } cases[] = {{"42", SPOOL_MISUSE},
+                 {"0", SPOOL_MISUSE},
+                 {"42a", SPOOL_OK},
+                 {"4.2", SPOOL_OK},
+                 {"-42", SPOOL_OK}};
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct destination d = f->d;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        (void)snprintf(d.name, sizeof d.name, "%s", cases[i].name);
+        assert_int_equal(destination_add(f->box, &d, &err), cases[i].want);
+        if (cases[i].want == SPOOL_OK) {
+            int64_t left;
+            assert_int_equal(destination_remove(f->box, d.name, &left, &err),
+                             SPOOL_OK);
+        } else {
+            assert_non_null(strstr(err.message, "the id of an event"));
+        }
+    }
+    assert_int_equal(outbox_write(f->box, rename_it, NULL, &err), SPOOL_OK);
+    (void)snprintf(d.name, sizeof d.name, "42");
+    assert_int_equal(destination_add(f->box, &d, &err), SPOOL_EXISTS);
+    assert_int_equal(destination_set(f->box, &d, &err), SPOOL_OK);
+}
+
 #define FACT(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -321,6 +360,7 @@ int main(int argc, char **argv)
         FACT(what_was_read_for_another_body_is_not_sent),
         FACT(lanes_change_and_every_event_keeps_its_state),
         FACT(all_are_listed_however_many_there_are),
+        FACT(a_name_is_not_digits_alone),
         FACT(only_what_is_old_waits_before_a_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
