@@ -186,6 +186,12 @@ unknown" ]
     [ "$(json '"\(.id) \(.state)"')" = "1 dead" ]
     run ctl -q show 1 --payload
     [[ "$output" == *'{"name":"PAGE_VIEW","userId":"u2"}'* ]]
+    for cut in no yes; do
+        run ctl why 1
+        [[ "$output" == "event 1 is dead at shop: it was refused when it was put, and was never sent: "*"is mandatory"* ]]
+        [[ "$output" == *"next  spoolctl replay 1 --destination shop"* ]]
+        [ "$cut" = yes ] || run ctl -q flush --timeout 10s
+    done
     ctl -q replay 1 --yes
     run ctl -q --json ls
     [ "$(json .state)" = pending ]

@@ -148,6 +148,27 @@ static void explain_held(struct why *w, const struct place *p)
     advise(w, "replay %lld", (long long)w->id);
 }
 
+/* It was put with --quarantine, and no endpoint has seen it. */
+static bool was_refused_when_put(const struct place *p)
+{
+    return p->attempts == 0 && strcmp(p->code, "INVALID") == 0;
+}
+
+static void explain_dead(struct why *w, const struct place *p)
+{
+    char reason[600];
+    say(w, "event %lld is dead at %s: it was refused when it was ",
+        (long long)w->id, w->d->name);
+    if (was_refused_when_put(p)) {
+        say(w, "put, and was never sent: %s",
+            human_words(p->reason, reason, sizeof reason));
+    } else {
+        say(w, "alone in its request, and is not tried again");
+        say_answer(w, p->code, p->reason);
+    }
+    advise(w, "replay %lld --destination %s", (long long)w->id, w->d->name);
+}
+
 static void explain_settled(struct why *w, const struct place *p)
 {
     long long id = (long long)w->id;
@@ -158,12 +179,7 @@ static void explain_settled(struct why *w, const struct place *p)
         say(w, "; it goes out once more only if it is replayed");
         advise(w, "replay %lld --destination %s", id, name);
     } else if (p->state == EVENT_DEAD) {
-        say(w,
-            "event %lld is dead at %s: it was refused when it was alone in "
-            "its request, and is not tried again",
-            id, name);
-        say_answer(w, p->code, p->reason);
-        advise(w, "replay %lld --destination %s", id, name);
+        explain_dead(w, p);
     } else {
         say(w, "event %lld was purged at %s", id, name);
         say_answer(w, p->code, p->reason);
