@@ -42,7 +42,9 @@ struct spool_order {
 };
 
 /* Finds a purchase by its order number, which is compared as text, exactly: as
- * it stood in the event, or in digits as written if it was a number there.
+ * it stood in the event, or in digits as written if it was a number there. One
+ * with NUL in it is found as "sha256:" and the digest of its bytes, in
+ * lower-case hex.
  *
  * destination NULL asks about all of them: DELIVERED says that every
  * destination that takes the order has it, the last one since delivered_at_ms;

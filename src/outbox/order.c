@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/sha256.h"
@@ -37,6 +38,38 @@ bool order_is_delivered(const struct order_place *p)
 {
     return p->kind == ORDER_DROPPED ||
            (p->kind == ORDER_IN_LOG && p->state == EVENT_DELIVERED);
+}
+
+static void write_hex(const unsigned char digest[SHA256_SIZE],
+                      char out[ORDER_DIGEST_SIZE])
+{
+    for (size_t i = 0; i < SHA256_SIZE; i++) {
+        (void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    }
+}
+
+static bool has_control(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < ' ') {
+            return true;
+        }
+    }
+    return false;
+}
+
+void order_key(const char *number, size_t len, char out[ORDER_NUMBER_SIZE])
+{
+    static const char prefix[] = "sha256:";
+    if (len < ORDER_NUMBER_SIZE && !has_control(number, len)) {
+        memcpy(out, number, len);
+        out[len] = '\0';
+        return;
+    }
+    unsigned char digest[SHA256_SIZE];
+    sha256(number, len, digest);
+    memcpy(out, prefix, sizeof prefix);
+    write_hex(digest, out + sizeof prefix - 1);
 }
 
 /* ---- the book ---- */
@@ -118,9 +151,8 @@ static void read_record(sqlite3_stmt *s, struct order_record *r,
     const unsigned char *digest = sqlite3_column_blob(s, 1);
     r->known = true;
     r->id = sqlite3_column_int64(s, 0);
-    for (int i = 0;
-         sqlite3_column_bytes(s, 1) == SHA256_SIZE && i < SHA256_SIZE; i++) {
-        (void)snprintf(r->digest + 2 * i, 3, "%02x", digest[i]);
+    if (sqlite3_column_bytes(s, 1) == SHA256_SIZE) {
+        write_hex(digest, r->digest);
     }
     r->at = sqlite3_column_int64(s, 2);
     db_copy_text(s, 3, r->total, sizeof r->total);
@@ -248,8 +280,10 @@ static enum spool_status find_one(struct db *db, const struct find_job *j,
 {
     struct order_record *r = &j->records[i];
     int64_t delivered_at = 0;
+    char key[ORDER_NUMBER_SIZE];
     *r = (struct order_record){0};
-    sqlite3_stmt *s = db_query(db, STATEMENT_ORDER_GET, "t", j->numbers[i]);
+    order_key(j->numbers[i], strlen(j->numbers[i]), key);
+    sqlite3_stmt *s = db_query(db, STATEMENT_ORDER_GET, "t", key);
     bool known;
     enum spool_status status = db_row(db, s, &known, err);
     if (status != SPOOL_OK || !known) {

@@ -6,7 +6,7 @@
 
 #include "outbox/inspect.h"
 
-#define ORDER_NUMBER_SIZE 256 /* longest number and NUL */
+#define ORDER_NUMBER_SIZE 256 /* longest key and NUL */
 #define ORDER_DIGEST_SIZE 65
 
 enum order_kind {
@@ -41,6 +41,10 @@ struct order_record {
     char digest[ORDER_DIGEST_SIZE]; /* SHA-256 of the event's bytes, in hex */
 };
 
+/* The text that a purchase is known by: its number, or "sha256:" and the digest
+ * of one that does not fit or has control characters, of which NUL is one. */
+void order_key(const char *number, size_t len, char out[ORDER_NUMBER_SIZE]);
+
 struct order_book;
 
 /* For the destination of that name, or for all there are (name NULL).
@@ -57,9 +61,9 @@ size_t order_book_width(const struct order_book *book);
 /* The destination of place i < width; "" without destinations. Borrowed. */
 const char *order_book_name(const struct order_book *book, size_t i);
 
-/* Looks n numbers up, exactly as written, in one snapshot: a few hundred at
- * most. records has n entries; places has width of them for each number in
- * turn. SPOOL_NOT_FOUND when one of these was removed meanwhile. */
+/* Looks n numbers up, exactly as written, or by their keys, in one snapshot: a
+ * few hundred at most. records has n entries; places has width of them for each
+ * number in turn. SPOOL_NOT_FOUND when one of these was removed meanwhile. */
 enum spool_status order_find(struct order_book *book,
                              const char *const *numbers, size_t n,
                              struct order_record *records,
@@ -71,8 +75,8 @@ enum spool_status order_find(struct order_book *book,
  */
 size_t order_worst(const struct order_place *places, size_t n);
 
-/* Up to max known numbers behind one ("" is the beginning), ascending, in a
- * snapshot of its own; *n is 0 at the end. */
+/* The keys of up to max purchases behind one ("" is the beginning), ascending,
+ * in a snapshot of its own; *n is 0 at the end. */
 enum spool_status order_numbers(struct outbox *box, const char *behind,
                                 char (*numbers)[ORDER_NUMBER_SIZE], size_t max,
                                 size_t *n, struct spool_error *err);

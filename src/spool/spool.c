@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "events/event.h"
 #include "events/filter.h"
+#include "outbox/order.h"
 #include "outbox/outbox.h"
 #include "spool/answers.h"
 #include "spool/handle.h"
@@ -138,7 +139,7 @@ static void fill_receipt(struct spool_receipt *r,
 struct item {
     struct outbox_event event;
     struct spool_receipt refused; /* of a quarantined one */
-    char number[KEY_SIZE];
+    char number[ORDER_NUMBER_SIZE];
     char total[64];
     char currency[16];
 };
@@ -160,9 +161,30 @@ static const char *decode(struct json_text text, char *out, size_t size)
     return n > 0 ? out : NULL;
 }
 
-static void fill_event(const struct spool *spool, struct item *item,
-                       const char *json, size_t len, const char *key,
-                       const struct event_facts *facts)
+/* An order number that is written longer than a key is read on the heap. */
+static enum spool_status fill_number(struct item *item, struct json_text text)
+{
+    char little[ORDER_NUMBER_SIZE];
+    bool fits = text.len <= sizeof little;
+    char *number = fits ? little : malloc(text.len);
+    if (number == NULL) {
+        return SPOOL_NO_MEMORY;
+    }
+    size_t n = json_decode(text, number, text.len);
+    if (n > 0) {
+        order_key(number, n, item->number);
+        item->event.order.number = item->number;
+    }
+    if (!fits) {
+        free(number);
+    }
+    return SPOOL_OK;
+}
+
+static enum spool_status fill_event(const struct spool *spool,
+                                    struct item *item, const char *json,
+                                    size_t len, const char *key,
+                                    const struct event_facts *facts)
 {
     bool holds = facts->next_page && spool->next_page_ms > 0;
     item->event = (struct outbox_event){
@@ -177,13 +199,13 @@ static void fill_event(const struct spool *spool, struct item *item,
                             : 0,
     };
     if (facts->class == EVENT_PURCHASE) {
-        item->event.order.number =
-            decode(facts->order_no, item->number, sizeof item->number);
         item->event.order.total =
             decode(facts->total_price, item->total, sizeof item->total);
         item->event.order.currency =
             decode(facts->currency, item->currency, sizeof item->currency);
+        return fill_number(item, facts->order_no);
     }
+    return SPOOL_OK;
 }
 
 static enum event_mode mode_for(const struct spool *spool,
@@ -229,8 +251,14 @@ static enum spool_status check(const struct spool *spool,
         fill_quarantined(item, json, len, receipt);
         return SPOOL_QUARANTINED;
     }
-    fill_event(spool, item, json, len, key, &facts);
-    return SPOOL_OK;
+    status = fill_event(spool, item, json, len, key, &facts);
+    if (status != SPOOL_OK) {
+        *receipt = (struct spool_receipt){
+            .status = status,
+            .fault = event_fault_name(EVENT_OK),
+            .message = "out of memory for its order number"};
+    }
+    return status;
 }
 
 /* Why a limit keeps an event out, and what to do about it. */

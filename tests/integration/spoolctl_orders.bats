@@ -200,6 +200,30 @@ CASES
     [ "$status" -eq 2 ]
 }
 
+@test "an order whose number is no name is known" {
+    local long
+    long=$(printf '7%.0s' {1..300})
+    ctl -q init
+    for number in '77\tx' '77\u0000' "$long" ' 77 ' 88; do
+        purchase u "$number" | tee again | ctl -q put
+        ctl -q put <again
+    done >ids
+    [ "$(paste -sd ' ' ids)" = "1 1 2 2 3 3 4 4 5 5" ]
+    run ctl --json order $'77\tx' "$long" ' 77 ' ' 88'
+    [ "$(json '"\(.id) \(.number)"' | cut -c1-10)" = "1 77"$'\t'"x
+3 77777777
+4  77 
+5 88" ]
+    printf '"77\tx"\n%s\n 77 \n 88\n88 \n' "$long" >file
+    run --separate-stderr ctl --json reconcile file --reverse
+    [ "$(json 'select(.number and .line) | .id' | paste -sd ' ')" = "1 3 4 5" ]
+    [ "$(json 'select(.summary).summary |
+        "\(.missing) \(.repeated) \(.unnamed)"')" = "0 1 1" ]
+    key=$(json 'select(.number and .line == null) | .number')
+    run ctl --json order "$key"
+    [ "$(json .id)" = 2 ]
+}
+
 @test "totals that are no amounts are counted apart" {
     ctl -q init
     {

@@ -104,6 +104,22 @@ static void values_are_found(void **state)
     }
 }
 
+static void a_value_is_also_there_as_given(void **state)
+{
+    (void)state;
+    char text[] = "number;x\n 4711\t;\" y\"\n";
+    struct column c = {.in = fmemopen(text, sizeof text - 1, "r"),
+                       .file = "FILE",
+                       .heads = heads};
+    struct spool_error err;
+    assert_non_null(c.in);
+    assert_int_equal(column_start(&c, &err), SPOOL_OK);
+    assert_int_equal(column_next(&c, &err), SPOOL_OK);
+    assert_string_equal(c.value, "4711");
+    assert_string_equal(c.given, " 4711\t");
+    (void)fclose(c.in);
+}
+
 static void what_is_no_column_is_refused_with_its_line(void **state)
 {
     (void)state;
@@ -183,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_found),
+        cmocka_unit_test(a_value_is_also_there_as_given),
         cmocka_unit_test(what_is_no_column_is_refused_with_its_line),
         cmocka_unit_test(another_encoding_is_noticed),
         cmocka_unit_test(a_long_field_matters_only_in_the_column),

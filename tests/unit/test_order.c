@@ -310,6 +310,26 @@ static void all_numbers_come_in_pages(void **state)
     assert_int_equal(n, 0);
 }
 
+static void a_number_that_is_no_name_has_a_key(void **state)
+{
+    (void)state;
+    char key[ORDER_NUMBER_SIZE], longest[ORDER_NUMBER_SIZE + 1];
+    order_key("4711", 4, key);
+    assert_string_equal(key, "4711");
+    /* printf '7\tx' | sha256sum */
+    order_key("7\tx", 3, key);
+    assert_string_equal(
+        key,
+        "sha256:"
+        "6ae1df8f32f2be821dcfa68c914f65388d060339901ffbb5ad477f851a6121a7");
+    memset(longest, '7', sizeof longest);
+    order_key(longest, ORDER_NUMBER_SIZE - 1, key);
+    assert_int_equal(strlen(key), ORDER_NUMBER_SIZE - 1);
+    assert_memory_equal(key, longest, ORDER_NUMBER_SIZE - 1);
+    order_key(longest, ORDER_NUMBER_SIZE, key);
+    assert_int_equal(strlen(key), 7 + 64);
+}
+
 /* ---- the public call ---- */
 
 static struct spool *open_spool(struct fixture *f)
@@ -406,6 +426,7 @@ int main(void)
         TEST(without_destinations_an_order_is_pending),
         cmocka_unit_test(the_worst_place_speaks),
         TEST(all_numbers_come_in_pages),
+        cmocka_unit_test(a_number_that_is_no_name_has_a_key),
         TEST(a_program_asks_for_an_order),
         TEST(the_destination_that_is_furthest_from_it_is_named),
     };

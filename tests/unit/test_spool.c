@@ -17,6 +17,7 @@
 #include "spool/flusher.h"
 #include "spool/handle.h"
 #include "spool/limits.h"
+#include "spool/order.h"
 #include "spool/spool.h"
 #include "support/box.h"
 
@@ -165,6 +166,43 @@ static void an_order_number_is_a_purchases_key(void **state)
         assert_int_equal(put(*state, cases[i].json, cases[i].key, &id),
                          cases[i].want);
         assert_int_equal(id, cases[i].id);
+    }
+}
+
+#define TIMES_9(text)  text text text text text text text text text
+#define TIMES_81(text) TIMES_9(TIMES_9(text))
+
+static void an_order_number_may_be_any_text(void **state)
+{
+    static const struct {
+        const char *number, *same, *asked;
+    } cases[] = {
+        {"\"77\\tx\"", "\"77\\u0009x\"", "77\tx"},
+        {"\"77\\u0000x\"", "\"7\\u0037\\u0000x\"", NULL},
+        {"\"77\\u0000y\"", "\"7\\u0037\\u0000y\"", NULL},
+        {"\"" TIMES_81("\\u0416") "\"", "\"" TIMES_81("\xD0\x96") "\"",
+         TIMES_81("\xD0\x96")},
+        {TIMES_81("7777"), "\"" TIMES_81("7777") "\"", TIMES_81("7777")},
+        {"\" 77 \"", "\"\\u002077 \"", " 77 "},
+        {"\"77\"", "77", "77"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char json[4096];
+        struct spool_order order;
+        int64_t id, first = (int64_t)i + 1;
+        (void)snprintf(json, sizeof json, PURCHASE("u", "%s"), cases[i].number);
+        assert_int_equal(put(*state, json, NULL, &id), SPOOL_OK);
+        assert_int_equal(put(*state, json, NULL, &id), SPOOL_DUPLICATE);
+        assert_int_equal(id, first);
+        (void)snprintf(json, sizeof json, PURCHASE("u", "%s"), cases[i].same);
+        assert_int_equal(put(*state, json, NULL, &id), SPOOL_CONFLICT);
+        assert_int_equal(id, first);
+        if (cases[i].asked != NULL) {
+            assert_int_equal(
+                spool_order(*state, cases[i].asked, NULL, &order, NULL),
+                SPOOL_OK);
+            assert_int_equal(order.id, first);
+        }
     }
 }
 
@@ -586,6 +624,7 @@ int main(void)
         TEST(the_check_can_be_chosen_for_each_put),
         TEST(many_go_in_order_and_the_refused_do_not_stop_them),
         TEST(an_order_number_is_a_purchases_key),
+        TEST(an_order_number_may_be_any_text),
         TEST(a_refused_event_can_be_kept_as_dead),
         TEST(duplicates_within_one_group_are_seen),
         TEST(flush_says_what_is_left),

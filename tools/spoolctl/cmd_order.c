@@ -97,20 +97,13 @@ static void print_order(struct order_run *run, const char *number, size_t i)
     }
 }
 
-/* Takes the spaces around each number away, in place. */
-static enum ending trim(struct ctl *ctl)
+static enum ending check_numbers(struct ctl *ctl)
 {
     for (size_t i = 0; i < ctl->arguments_n; i++) {
-        char *text = ctl->arguments[i] + strspn(ctl->arguments[i], " \t");
-        size_t len = strlen(text);
-        while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t')) {
-            len--;
-        }
-        text[len] = '\0';
-        if (len == 0) {
+        const char *text = ctl->arguments[i];
+        if (text[strspn(text, " \t")] == '\0') {
             return ctl_misuse(ctl, "an order number is empty");
         }
-        ctl->arguments[i] = text;
     }
     return DONE;
 }
@@ -120,7 +113,7 @@ static enum ending print_orders(struct order_run *run)
     const struct ctl *ctl = run->ctl;
     enum ending ending = DONE;
     for (size_t from = 0; ending == DONE && from < ctl->arguments_n;) {
-        const char *numbers[ORDERS_PAGE];
+        char *numbers[ORDERS_PAGE];
         size_t n = 0;
         while (n < ORDERS_PAGE && from < ctl->arguments_n) {
             numbers[n++] = ctl->arguments[from++];
@@ -136,7 +129,7 @@ static enum ending print_orders(struct order_run *run)
 enum ending cmd_order(struct ctl *ctl)
 {
     struct order_run run = {.ctl = ctl};
-    enum ending ending = trim(ctl);
+    enum ending ending = check_numbers(ctl);
     if (ending == DONE) {
         ending = ctl_open(ctl, false);
     }

@@ -26,7 +26,7 @@ struct reconcile {
     int64_t repeated, unnamed;
     /* The page that is being filled. */
     size_t n;
-    const char *numbers[ORDERS_PAGE];
+    char *numbers[ORDERS_PAGE];
     char text[ORDERS_PAGE][COLUMN_VALUE_MAX + 1];
     int64_t lines[ORDERS_PAGE];
 };
@@ -84,8 +84,21 @@ static void add_row(struct reconcile *r, size_t i, size_t at)
                                         : PLAIN);
 }
 
+/* Two spellings in a file may be found to be one number: counted once. */
+static enum ending see(struct reconcile *r, const char *number, bool *is_new)
+{
+    char key[ORDER_NUMBER_SIZE];
+    order_key(number, strlen(number), key);
+    if (!number_set_add(&r->seen, key, is_new)) {
+        ctl_warn("out of memory for the numbers of %s", r->column.file);
+        return FAILED;
+    }
+    r->repeated += *is_new ? 0 : 1;
+    return DONE;
+}
+
 /* named: by the file. */
-static void take_order(struct reconcile *r, size_t i, bool named)
+static void print_order(struct reconcile *r, size_t i, bool named)
 {
     const struct order_record *record = &r->orders.records[i];
     const struct order_place *places = orders_places(&r->orders, i);
@@ -107,12 +120,22 @@ static void take_order(struct reconcile *r, size_t i, bool named)
     }
 }
 
+static enum ending take_order(struct reconcile *r, size_t i, bool named)
+{
+    bool is_new = true;
+    enum ending ending = named ? see(r, r->numbers[i], &is_new) : DONE;
+    if (ending == DONE && is_new) {
+        print_order(r, i, named);
+    }
+    return ending;
+}
+
 static enum ending take_page(struct reconcile *r, bool named)
 {
     enum ending ending =
         r->n > 0 ? orders_find(&r->orders, r->numbers, r->n) : DONE;
     for (size_t i = 0; ending == DONE && i < r->n && ctl_can_print(); i++) {
-        take_order(r, i, named);
+        ending = take_order(r, i, named);
     }
     r->n = 0;
     return ending;
@@ -130,16 +153,7 @@ static void finish_table(struct reconcile *r)
 
 static enum ending take_number(struct reconcile *r)
 {
-    bool is_new;
-    if (!number_set_add(&r->seen, r->column.value, &is_new)) {
-        ctl_warn("out of memory for the numbers of %s", r->column.file);
-        return FAILED;
-    }
-    if (!is_new) {
-        r->repeated++;
-        return DONE;
-    }
-    memcpy(r->text[r->n], r->column.value, strlen(r->column.value) + 1);
+    memcpy(r->text[r->n], r->column.given, strlen(r->column.given) + 1);
     r->numbers[r->n] = r->text[r->n];
     r->lines[r->n++] = r->column.row_line;
     return r->n == ORDERS_PAGE ? take_page(r, true) : DONE;

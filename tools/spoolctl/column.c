@@ -137,7 +137,7 @@ static enum spool_status read_field(struct column *c, enum ended *ended,
         return broken(
             c, "it holds a zero byte; is the file saved as UTF-8 text?", err);
     }
-    trim(c);
+    c->field[c->len] = '\0';
     *ended = byte == EOF ? BY_FILE : byte == '\n' ? BY_LINE : BY_SEPARATOR;
     return status;
 }
@@ -175,6 +175,8 @@ static enum spool_status keep_value(struct column *c, struct spool_error *err)
                       "left open?",
                       err);
     }
+    memcpy(c->given, c->field, c->len + 1);
+    trim(c);
     memcpy(c->value, c->field, c->len + 1);
     return SPOOL_OK;
 }
@@ -202,11 +204,12 @@ static enum spool_status read_row(struct column *c, struct first_row *first,
     c->value[0] = '\0';
     for (size_t i = 0; status == SPOOL_OK && ended == BY_SEPARATOR; i++) {
         status = read_field(c, &ended, err);
-        if (status == SPOOL_OK && first != NULL) {
-            look_at_head(c, i, first);
-        }
         if (status == SPOOL_OK && i == c->at) {
             status = keep_value(c, err);
+        }
+        if (status == SPOOL_OK && first != NULL) {
+            trim(c);
+            look_at_head(c, i, first);
         }
     }
     c->line++;

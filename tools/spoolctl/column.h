@@ -3,8 +3,7 @@
  *
  * The first comma, semicolon or tab of the first row that is not quoted is what
  * separates fields. A byte order mark at the start is passed over, and so are
- * empty lines; lines end with LF or CR LF. Spaces and tabs around a value are
- * not part of it. */
+ * empty lines; lines end with LF or CR LF. */
 #ifndef SPOOLCTL_COLUMN_H
 #define SPOOLCTL_COLUMN_H
 
@@ -25,6 +24,7 @@ struct column {
     int64_t row_line;         /* where the row of value began, from 1 */
     int64_t blank;            /* rows so far that have no value there */
     char value[COLUMN_VALUE_MAX + 1]; /* of the row, trimmed */
+    char given[COLUMN_VALUE_MAX + 1]; /* likewise, not trimmed */
     /* The reader's own. */
     size_t at;      /* of the wanted column, from 0 */
     char separator; /* 0: not seen yet */
@@ -44,7 +44,7 @@ struct column {
  * but an empty file is OK. */
 enum spool_status column_start(struct column *c, struct spool_error *err);
 
-/* The next row's value, into c->value. SPOOL_NOT_FOUND at the end;
+/* The next row's value, into c->value and c->given. SPOOL_NOT_FOUND at the end;
  * SPOOL_INVALID names the line that is not CSV; SPOOL_IO when the file cannot
  * be read. */
 enum spool_status column_next(struct column *c, struct spool_error *err);

@@ -1,6 +1,7 @@
 #include "orders.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "outbox/recover.h"
 
@@ -36,15 +37,41 @@ void orders_finish(struct orders *o)
     *o = (struct orders){0};
 }
 
-enum ending orders_find(struct orders *o, const char *const *numbers, size_t n)
+bool orders_trim(char *text)
+{
+    size_t len = strlen(text), from = strspn(text, " \t"), to = len;
+    while (to > from && (text[to - 1] == ' ' || text[to - 1] == '\t')) {
+        to--;
+    }
+    memmove(text, text + from, to - from);
+    text[to - from] = '\0';
+    return to - from < len;
+}
+
+/* From the i-th on. */
+static enum ending look_up(struct orders *o, const char *const *numbers,
+                           size_t i, size_t n)
 {
     struct spool_error err;
-    if (order_find(o->book, numbers, n, o->records, o->places, &err) !=
-        SPOOL_OK) {
+    if (order_find(o->book, numbers + i, n, o->records + i,
+                   o->places + i * o->width, &err) != SPOOL_OK) {
         (void)ctl_failed(&err);
         return FAILED;
     }
     return DONE;
+}
+
+enum ending orders_find(struct orders *o, char *const *numbers, size_t n)
+{
+    const char *asked[ORDERS_PAGE];
+    memcpy(asked, numbers, n * sizeof *asked);
+    enum ending ending = look_up(o, asked, 0, n);
+    for (size_t i = 0; ending == DONE && i < n; i++) {
+        if (!o->records[i].known && orders_trim(numbers[i])) {
+            ending = look_up(o, asked, i, 1);
+        }
+    }
+    return ending;
 }
 
 const struct order_place *orders_places(const struct orders *o, size_t i)

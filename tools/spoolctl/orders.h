@@ -24,8 +24,12 @@ extern const char orders_unknown[];
 enum ending orders_open(struct ctl *ctl, struct orders *out);
 void orders_finish(struct orders *o);
 
-/* Fills records and places of n <= ORDERS_PAGE numbers. */
-enum ending orders_find(struct orders *o, const char *const *numbers, size_t n);
+/* Takes the spaces around a text away, in place; false when there are none. */
+bool orders_trim(char *text);
+
+/* Fills records and places of n <= ORDERS_PAGE numbers. One that is not known
+ * as it is given is trimmed, and looked up so. */
+enum ending orders_find(struct orders *o, char *const *numbers, size_t n);
 
 /* The places of the i-th number. */
 const struct order_place *orders_places(const struct orders *o, size_t i);
