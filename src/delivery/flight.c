@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "delivery/backoff.h"
 #include "delivery/profile.h"
+#include "delivery/secrets.h"
 #include "delivery/success.h"
 
 static enum outcome outcome_of(enum verdict verdict)
@@ -51,7 +52,7 @@ static void land(struct flight *f)
     f->s.unknown_code = f->judgement.unknown_code;
     f->s.code = f->judgement.code;
     f->s.reason = f->judgement.reason;
-    profile_free_secrets(f->secrets);
+    secrets_free(f->secrets);
     f->secrets = NULL;
     f->s.answer = f->answer;
     f->s.answer_len = strlen(f->answer);
@@ -77,8 +78,8 @@ static void conceal_judgement(struct flight *f)
 {
     if (f->secrets != NULL) {
         struct judgement *j = &f->judgement;
-        profile_conceal(f->secrets, j->code, sizeof j->code);
-        profile_conceal(f->secrets, j->reason, sizeof j->reason);
+        secrets_conceal(f->secrets, j->code, sizeof j->code);
+        secrets_conceal(f->secrets, j->reason, sizeof j->reason);
     }
 }
 
@@ -93,7 +94,7 @@ static void reply_arrived(void *arg, const struct reply *reply)
               clock_wall_ms(outbox_clock(f->options->box)), &f->judgement);
     }
     text_clean(f->answer, sizeof f->answer, reply->body, reply->body_len);
-    profile_conceal(f->secrets, f->answer, sizeof f->answer);
+    secrets_conceal(f->secrets, f->answer, sizeof f->answer);
     conceal_judgement(f);
     f->s = (struct settlement){.http = reply->http,
                                .curl = reply->curl,
@@ -135,7 +136,7 @@ bool flight_start(struct flight *f, const struct flusher_options *options,
         status = profile_prepare(profile, d, &f->batch, &request, &err);
     }
     if (status == SPOOL_OK) {
-        f->secrets = profile_secrets(&request);
+        f->secrets = secrets_of(&request);
         struct http_request post = {
             .url = request.url,
             .headers = request.headers,

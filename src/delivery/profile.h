@@ -61,19 +61,6 @@ enum spool_status profile_prepare(enum profile profile,
 /* Overwrites the key. */
 void profile_forget(struct profile_request *r);
 
-/* What of a request an endpoint must not get us to keep by saying it back: its
- * key, as it is and as it stands in a URL, and the headers' values from a file.
- * Texts of fewer than eight bytes are left out: they are no secrets, and words
- * may contain them. The texts one after another, each ended by NUL, an empty
- * one at the end; the caller's to profile_free_secrets. NULL without memory. */
-char *profile_secrets(const struct profile_request *r);
-void profile_free_secrets(char *secrets); /* overwrites them; NULL: no-op */
-
-/* Puts *** in place of every secret in text (of size bytes), and of a beginning
- * of one at the end of a text that may have been cut off. Without secrets
- * (NULL) nothing of the text is left. */
-void profile_conceal(const char *secrets, char *text, size_t size);
-
 /* url with the value of every query member and any user replaced, for people.
  */
 void profile_redact(const char *url, char *out, size_t size);

@@ -1,11 +1,12 @@
 // node tests/secrets/run.js SPOOLCTL SANDBOX
 //
-// An API key, a user, an e-mail address and an IP address that occur nowhere
-// else go through spoolctl in many scenarios. They are then looked for, in many
-// spellings, wherever they have no business: what it prints, its arguments and
-// environment while it runs, every byte of every file, and whatever it writes
-// or sends anywhere else (by strace). The key may be in requests alone; events
-// in requests and in the spool; a user in what `ls` and `show` print.
+// An API key, two words of headers from a file, a user, an e-mail address and an
+// IP address that occur nowhere else go through spoolctl in many scenarios. They
+// are then looked for, in many spellings, wherever they have no business: what
+// it prints, its arguments and environment while it runs, every byte of every
+// file, and whatever it writes or sends anywhere else (by strace). The key and
+// the words may be in requests alone; events in requests and in the spool; a
+// user in what `ls` and `show` print.
 //
 // One leak for each channel is planted in the same run and must be found. Every
 // scenario once; with SPOOL_TEST_FULL=1 twenty times.
@@ -25,17 +26,27 @@ const root = fs.mkdtempSync(path.join(os.tmpdir(), 'spool-secrets-'));
 const random = (n) => require('crypto').randomBytes(n).toString('hex');
 const canaries = {
     key: `K+${random(8)}/y=`,
+    token: `T/${random(8)}\\t`,
+    cookie: `C/${random(8)}`,
     user: `user+${random(8)}`,
     email: `${random(8)}@mail.example.org`,
     ip: `203.0.113.77~${random(6)}`,
 };
 
+// As an endpoint may write it.
+function quotings(text) {
+    const json = JSON.stringify(text).slice(1, -1);
+    const url = encodeURIComponent(text);
+    return [text, json, json.replace(/\//g, '\\/'), url,
+        url.replace(/%../g, (hex) => hex.toLowerCase()),
+        [...text].map((c) => '\\u00' + c.charCodeAt(0).toString(16)).join('')];
+}
+
 function spellings(text) {
     const bytes = Buffer.from(text);
-    const all = [text, bytes.toString('hex'),
-        bytes.toString('hex').toUpperCase(), encodeURIComponent(text),
-        encodeURIComponent(text).toLowerCase(), text.replace(/\//g, '\\/'),
-        [...text].map((c) => '\\u00' + c.charCodeAt(0).toString(16)).join('')];
+    const all = [...quotings(text), bytes.toString('hex'),
+        bytes.toString('hex').toUpperCase(),
+        encodeURIComponent(text).toLowerCase(), text.replace(/\//g, '\\/')];
     // Base64 of whatever surrounds it: its three alignments, without the
     // characters at both ends that depend on the neighbours.
     for (const before of ['', 'x', 'xx']) {
@@ -89,7 +100,8 @@ function lookAtFiles(folder, allowed, found) {
         const name = path.join(folder, entry.name);
         if (entry.isDirectory()) {
             lookAtFiles(name, allowed, found);
-        } else if (entry.isFile() && entry.name !== 'key') {
+        } else if (entry.isFile() &&
+            !['key', 'headers'].includes(entry.name)) {
             look('file', fs.readFileSync(name),
                 /\.db(-wal|-shm)?$/.test(entry.name) ? EVENT : allowed, found);
         }
@@ -167,25 +179,37 @@ function makeSpool(name, url) {
     fs.mkdirSync(folder, {mode: 0o700});
     fs.writeFileSync(path.join(folder, 'key'), canaries.key + '\n',
         {mode: 0o600});
+    fs.writeFileSync(path.join(folder, 'headers'),
+        `Authorization: Bearer ${canaries.token}\n` +
+        `Cookie: sid=${canaries.cookie}; theme=dark\n`, {mode: 0o600});
     quietly(folder, 'init');
     quietly(folder, 'destination', 'add', 'shop', '--url', url,
-        '--api-key-file', path.join(folder, 'key'), '--origin',
+        '--api-key-file', path.join(folder, 'key'), '--header-file',
+        path.join(folder, 'headers'), '--origin',
         'https://www.example.com', '--backoff-ms', '5:20');
     return folder;
 }
 
-// An endpoint that gives back the address and headers it was asked with.
-function startEcho() {
+// An endpoint that refuses with what say makes of the request.
+function startEcho(say) {
     const server = http.createServer((request, answer) => {
         request.resume();
         request.on('end', () => {
             answer.statusCode = 401;
-            answer.end(`no: ${request.url} ` +
-                JSON.stringify(request.headers));
+            answer.end(say(request));
         });
     });
     return new Promise((go) => server.listen(0, '127.0.0.1',
         () => go(server)));
+}
+
+function sayAll(request) {
+    return `no: ${request.url} ` + JSON.stringify(request.headers);
+}
+
+function sayWords() {
+    return `{"error":"${[canaries.key, canaries.token, canaries.cookie]
+        .flatMap(quotings).join(' ')} expired"}`;
 }
 
 async function startSandbox() {
@@ -248,10 +272,12 @@ function tell(line) {
 async function main() {
     const {planted, missed} = await plantLeaks();
     const port = await startSandbox();
-    const echo = await startEcho();
+    const echo = await startEcho(sayAll);
+    const quoter = await startEcho(sayWords);
     const places = {sandbox: `http://127.0.0.1:${port}`,
         tls: `https://127.0.0.1:${port}`, nobody: 'http://127.0.0.1:1',
-        echo: `http://127.0.0.1:${echo.address().port}`};
+        echo: `http://127.0.0.1:${echo.address().port}`,
+        quoter: `http://127.0.0.1:${quoter.address().port}`};
     let calls = 0;
     let failures = 0;
     const list = Array.from({length: rounds}, () => scenarios(canaries))

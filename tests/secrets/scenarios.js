@@ -70,6 +70,8 @@ function scenarios({user, email, ip}) {
             {...flush, env: {http_proxy: 'http://127.0.0.1:1'}}]},
         {name: 'an endpoint that says it back', at: 'echo',
             steps: [put, flush, ...look]},
+        {name: 'an endpoint that quotes its words', at: 'quoter',
+            steps: [put, flush, ...look]},
         {name: 'listed', steps: [put, ctl('ls', [0], userToo),
             ctl('--json ls', [0], userToo),
             ctl('destination ls', [0]), ctl('--json destination ls', [0])]},

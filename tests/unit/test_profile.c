@@ -57,45 +57,6 @@ static void a_url_must_be_safe_to_keep(void **state)
     }
 }
 
-static void what_an_endpoint_says_back_is_concealed(void **state)
-{
-    static struct profile_request r = {.key = "a+secret/key"};
-    static const struct {
-        size_t size;
-        const char *text, *want;
-    } cases[] = {
-        {64, "", ""},
-        {64, "no secrets here", "no secrets here"},
-        {64, "?apiKey=a%2Bsecret%2Fkey!", "?apiKey=***!"},
-        {64, "a+secret/keya+secret/key", "******"},
-        {64, "{\"key\":\"a+secret/key\"}", "{\"key\":\"***\"}"},
-        {64, "whole: a+secr", "whole: a+secr"},
-        {16, "cut: a+secr", "cut: a+secr"},
-        {14, "cut: a+secr", "cut: ***"},
-        {64, "from-a-file, kept-open", "***, kept-open"},
-    };
-    char own[] = "X-One: kept-open", file[] = "X-Two:  from-a-file";
-    char short_one[] = "X-Three: text";
-    (void)state;
-    r.own.lines[0] = own;
-    r.own.lines[1] = file;
-    r.own.lines[2] = short_one;
-    r.own.n = 3;
-    r.own.len = sizeof own + sizeof file + sizeof short_one;
-    r.own.open_n = 1;
-    char *secrets = profile_secrets(&r);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[64];
-        (void)snprintf(text, sizeof text, "%s", cases[i].text);
-        profile_conceal(secrets, text, cases[i].size);
-        assert_string_equal(text, cases[i].want);
-        profile_conceal(NULL, text, cases[i].size);
-        assert_string_equal(text, "");
-    }
-    profile_free_secrets(secrets);
-    profile_free_secrets(NULL);
-}
-
 static void a_redacted_url_shows_no_values(void **state)
 {
     static const char *const cases[][2] = {
@@ -375,7 +336,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_url_must_be_safe_to_keep),
-        cmocka_unit_test(what_an_endpoint_says_back_is_concealed),
         cmocka_unit_test(a_redacted_url_shows_no_values),
         cmocka_unit_test(a_request_has_its_url_and_headers),
         cmocka_unit_test(headers_of_ones_own_replace_spools),
