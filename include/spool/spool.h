@@ -82,7 +82,9 @@ struct spool_put_options {
     enum spool_refused refused;
     /* Dedupe key, at most 255 bytes, borrowed; NULL: the orderNo of a purchase
      * is its key, other events have none. A second put with the same key and
-     * the same bytes answers DUPLICATE with the first event's id. */
+     * the same bytes answers DUPLICATE with the first event's id, with other
+     * bytes CONFLICT; but a purchase that was purged at all destinations that
+     * take it gives its orderNo up to other bytes while it is in the log. */
     const char *key;
 };
 

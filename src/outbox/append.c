@@ -36,6 +36,44 @@ static enum spool_status look_up(struct db *db, struct outbox_event *e,
     return status;
 }
 
+/* A filter that nobody here can read may take it. */
+static bool may_take(const struct outbox_filters *filters, const char *words,
+                     const char *body, size_t len)
+{
+    void *filter;
+    if (words == NULL || filters->compile == NULL ||
+        filters->compile(words, &filter, NULL) != SPOOL_OK) {
+        return true;
+    }
+    bool takes = filters->takes(filter, body, len);
+    filters->release(filter);
+    return takes;
+}
+
+/* A purchase that was purged wherever it was to go gives its number up to other
+ * bytes, since what is purged is never replayed. A dead one does not: both
+ * might be sent. */
+static enum spool_status give_up(struct db *db, const struct outbox *box,
+                                 int64_t event, bool *freed,
+                                 struct spool_error *err)
+{
+    bool more, waits = false;
+    sqlite3_stmt *s = db_query(db, STATEMENT_ORDER_PLACES, "i", event);
+    enum spool_status status = db_row(db, s, &more, err);
+    while (status == SPOOL_OK && more && !waits) {
+        bool purged = sqlite3_column_int(s, 0) != 0;
+        const char *words = (const char *)sqlite3_column_text(s, 1);
+        const char *body = sqlite3_column_blob(s, 2);
+        size_t len = (size_t)sqlite3_column_bytes(s, 2);
+        *freed = *freed || purged;
+        waits = !purged && may_take(&box->filters, words, body, len);
+        status = db_row(db, s, &more, err);
+    }
+    *freed = *freed && !waits;
+    (void)sqlite3_reset(s);
+    return status;
+}
+
 static enum spool_status write_key(struct db *db, const struct append *a,
                                    const struct outbox_event *e,
                                    const unsigned char digest[SHA256_SIZE],
@@ -117,12 +155,17 @@ static enum spool_status append_event(struct db *db, struct append *a,
                                       struct spool_error *err)
 {
     unsigned char digest[SHA256_SIZE];
-    bool known = false;
+    bool known = false, freed = false;
     bool keyed = e->key != NULL || e->order.number != NULL;
     enum spool_status status = SPOOL_OK;
     if (keyed) {
         sha256(e->body, e->len, digest);
         status = look_up(db, e, digest, &known, err);
+    }
+    if (status == SPOOL_OK && known && e->key == NULL &&
+        e->appended == APPENDED_DIFFERENT) {
+        status = give_up(db, a->box, e->id, &freed, err);
+        known = !freed;
     }
     bool room = false;
     if (status == SPOOL_OK && !known) {
@@ -130,6 +173,9 @@ static enum spool_status append_event(struct db *db, struct append *a,
     }
     if (status == SPOOL_OK && room) {
         status = write_event(db, a, e, err);
+    }
+    if (status == SPOOL_OK && room && freed) {
+        status = db_run(db, err, STATEMENT_ORDER_DELETE, "t", e->order.number);
     }
     if (status == SPOOL_OK && room && keyed) {
         status = write_key(db, a, e, digest, err);

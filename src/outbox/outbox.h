@@ -78,7 +78,9 @@ enum appended {
     APPENDED,
     APPENDED_BEFORE,    /* its key is known with the same bytes: id is the first
                            event's, nothing was stored */
-    APPENDED_DIFFERENT, /* its key is known with other bytes: likewise */
+    APPENDED_DIFFERENT, /* its key is known with other bytes: likewise; but an
+                           order number is another's to have once its event
+                           has been purged everywhere */
     APPENDED_NO_ROOM    /* a limit is reached for its class (limits.h): nothing
                            was stored */
 };

@@ -180,6 +180,12 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_ORDER_INSERT] =
         "INSERT INTO spool_order (number, event, digest, at, total, currency) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STATEMENT_ORDER_DELETE] = "DELETE FROM spool_order WHERE number = ?1",
+    [STATEMENT_ORDER_PLACES] =
+        "SELECT s.state = 'purged', d.filter, e.body "
+        "FROM spool_event_state AS s JOIN spool_destination AS d "
+        "ON d.name = s.destination JOIN spool_event AS e ON e.id = s.id "
+        "WHERE s.id = ?1",
     [STATEMENT_ORDERS_FROM] = "SELECT number FROM spool_order "
                               "WHERE number > ?1 ORDER BY number LIMIT ?2",
     [STATEMENT_HOLD_INSERT] =

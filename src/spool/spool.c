@@ -277,6 +277,24 @@ static void fill_no_room(struct spool_receipt *r, const struct outbox_event *e)
                    event_class_name((enum event_class)e->class));
 }
 
+static void fill_conflict(struct spool_receipt *r, const struct outbox_event *e)
+{
+    long long id = e->id;
+    r->fault = "conflict";
+    if (e->key != NULL) {
+        (void)snprintf(r->message, sizeof r->message,
+                       "event %lld has the same key and other bytes; nothing "
+                       "was stored, give this event a key of its own",
+                       id);
+        return;
+    }
+    (void)snprintf(r->message, sizeof r->message,
+                   "event %lld has the same order number and other bytes; "
+                   "nothing was stored, others are taken only once that one is "
+                   "purged everywhere: spoolctl purge %lld",
+                   id, id);
+}
+
 /* What the outbox did with an event, for its producer. */
 static void answer(const struct item *item, enum spool_status status,
                    struct spool_receipt *r)
@@ -304,11 +322,7 @@ static void answer(const struct item *item, enum spool_status status,
         r->status = SPOOL_QUARANTINED;
     }
     if (r->status == SPOOL_CONFLICT) {
-        r->fault = "conflict";
-        (void)snprintf(r->message, sizeof r->message,
-                       "event %lld has the same key and other bytes; nothing "
-                       "was stored, give this event a key of its own",
-                       (long long)e->id);
+        fill_conflict(r, e);
     }
 }
 

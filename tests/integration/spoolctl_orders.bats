@@ -200,6 +200,24 @@ CASES
     [ "$status" -eq 2 ]
 }
 
+@test "a dead order is mended, purged and put again" {
+    orders
+    ctl -q show 4 --payload | sed 's/culprit/mended/g' >event.json
+    run ctl put --check-off event.json
+    [ "$status" -eq 5 ]
+    [[ "$output" == *"event 4 has the same order number and other bytes;"*": spoolctl purge 4"* ]]
+    ctl -q purge 4 --yes
+    run ctl order B-1
+    [[ "$output" == *"was purged at shop"* ]]
+    [ "$(ctl -q put --check-off event.json)" -eq 6 ]
+    run ctl -q flush --timeout 20s
+    [ "$status" -eq 0 ]
+    run ctl order B-1
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"was delivered to shop"*", event 6" ]]
+    ctl -q verify
+}
+
 @test "an order whose number is no name is known" {
     local long
     long=$(printf '7%.0s' {1..300})

@@ -410,6 +410,63 @@ static void the_destination_that_is_furthest_from_it_is_named(void **state)
     spool_close(spool);
 }
 
+#define PURCHASE(price)                                                        \
+    "{\"name\":\"CHECKOUT\",\"step\":\"purchase\",\"userId\":\"u\","           \
+    "\"sessionId\":\"s\",\"orderNo\":4711,\"totalPrice\":" price "}"
+
+static void expect_put(struct spool *spool, const char *json,
+                       enum spool_status want, int64_t id)
+{
+    struct spool_receipt r;
+    assert_int_equal(spool_put(spool, json, strlen(json), NULL, &r, NULL),
+                     want);
+    assert_int_equal(r.id, id);
+}
+
+static void purge(struct fixture *f, const char *name, int64_t id)
+{
+    struct spool_error err;
+    struct destination d;
+    struct operation op;
+    assert_int_equal(destination_find(f->box, name, &d, &err), SPOOL_OK);
+    assert_int_equal(operate_purge(f->box, &d, &id, 1, "a test", &op, &err),
+                     SPOOL_OK);
+    assert_int_equal(op.changed, 1);
+}
+
+static void an_order_purged_everywhere_gives_its_number_up(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *spool = open_spool(f);
+    struct spool_error err;
+    struct spool_order order;
+    struct turn turn;
+    static const char first[] = PURCHASE("1"), mended[] = PURCHASE("2");
+    const struct spool_destination views = {.name = "views",
+                                            .url = "http://127.0.0.1:1",
+                                            .profile = "json",
+                                            .filter = "name = PAGE_VIEW"};
+    (void)add_destination(f, "archive", 4, 0);
+    assert_int_equal(spool_add_destination(spool, &views, &err), SPOOL_OK);
+    expect_put(spool, first, SPOOL_OK, 1);
+    expect_put(spool, mended, SPOOL_CONFLICT, 1);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_REFUSED, TAKEN_NOTHING);
+    expect_put(spool, mended, SPOOL_CONFLICT, 1); /* a dead one may go again */
+    purge(f, "shop", 1);
+    expect_put(spool, mended, SPOOL_CONFLICT, 1); /* the archive gets it */
+    purge(f, "archive", 1);
+    expect_put(spool, first, SPOOL_DUPLICATE, 1);
+    expect_put(spool, mended, SPOOL_OK, 2);
+    expect_put(spool, mended, SPOOL_DUPLICATE, 2);
+    expect_put(spool, first, SPOOL_CONFLICT, 2);
+    assert_int_equal(spool_order(spool, "4711", NULL, &order, &err), SPOOL_OK);
+    assert_int_equal(order.id, 2);
+    assert_int_equal(order.state, SPOOL_ORDER_PENDING);
+    assert_string_equal(order.total, "2");
+    spool_close(spool);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -429,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_number_that_is_no_name_has_a_key),
         TEST(a_program_asks_for_an_order),
         TEST(the_destination_that_is_furthest_from_it_is_named),
+        TEST(an_order_purged_everywhere_gives_its_number_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
