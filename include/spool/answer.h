@@ -43,8 +43,10 @@ struct spool_answer {
  *                     ones), and when it does not hold one list for each event.
  *   SPOOL_TIMEOUT     not delivered yet: it will be, like any other event.
  *   SPOOL_UNFINISHED  it will not be: it is dead (code and reason are the
- *                     endpoint's), an operator purged it, or the destination
- *                     does not take such events.
+ *                     endpoint's), an operator purged it, the destination
+ *                     does not take such events, or it is a duplicate of an
+ *                     event that was settled so long ago that it is no longer
+ *                     kept (spool_order tells of a purchase).
  *   SPOOL_NOT_FOUND   there is no such destination; nothing was put.
  *   SPOOL_MISUSE      timeout_ms is negative; nothing was put.
  *   any other         as spool_put: it was not accepted, or that is unknown.

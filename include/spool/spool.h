@@ -52,7 +52,8 @@ struct spool_options {
     enum spool_check check;
     /* How long an event with nextPage: true waits for the next PAGE_VIEW of its
      * session, just before which it leaves (the guide's Next Page Flag). 0: it
-     * does not wait. The flag is forwarded either way. */
+     * does not wait. At most 24 hours: spool_open answers SPOOL_MISUSE to more.
+     * The flag is forwarded either way. */
     int64_t next_page_ms;
 };
 

@@ -1,7 +1,6 @@
 #include "outbox/hold.h"
 
-/* A hold that ends later than this was written by a clock that was wrong. */
-#define HOLD_MAX_MS ((int64_t)24 * 60 * 60 * 1000)
+#include "outbox/outbox.h"
 
 enum spool_status hold_release_event(struct db *db, int64_t event, int64_t part,
                                      int64_t now, struct spool_error *err)
@@ -48,8 +47,8 @@ enum spool_status hold_release_due(struct db *db, int64_t now,
     bool found = true;
     enum spool_status status = SPOOL_OK;
     while (status == SPOOL_OK && found) {
-        sqlite3_stmt *s =
-            db_query(db, STATEMENT_HOLD_DUE, "ii", now, now + HOLD_MAX_MS);
+        sqlite3_stmt *s = db_query(db, STATEMENT_HOLD_DUE, "ii", now,
+                                   now + OUTBOX_HOLD_MAX_MS);
         status = release_one(db, s, now, &found, err);
     }
     return status;

@@ -4,8 +4,9 @@
  * An outbox is one open file. Every function may be called from any thread
  * unless it says otherwise, and several processes may have the same file open.
  * A failed call leaves the outbox usable and nothing stored, except that
- * SPOOL_UNKNOWN (the commit failed half-way) ends it: from then on every write
- * answers SPOOL_UNKNOWN until the outbox is closed and opened again. In a child
+ * SPOOL_UNKNOWN (the commit failed half-way) and SPOOL_MOVED (the file is no
+ * longer in its place) end it: from then on every write answers the same until
+ * the outbox is closed and opened again. In a child
  * that was forked since it was opened all answer SPOOL_MISUSE, and closing it
  * does nothing. */
 #ifndef OUTBOX_OUTBOX_H
@@ -96,6 +97,10 @@ enum limit_cause {
 /* Classes of events, 0 to one less than this: the higher, the dearer. */
 #define OUTBOX_CLASSES 5
 
+/* A hold that ends later than this was written by a clock that was wrong, and
+ * is over. */
+#define OUTBOX_HOLD_MAX_MS ((int64_t)24 * 60 * 60 * 1000)
+
 /* A purchase, to be found by its order number. Texts are borrowed. */
 struct outbox_order {
     const char *number;           /* NULL: the event is no purchase */
@@ -108,8 +113,8 @@ struct outbox_event {
     uint32_t part;   /* 31 bits: events of one part keep their order */
     const char *key; /* the producer's; NULL: the order's number, if any */
     struct outbox_order order;
-    int64_t hold_until; /* wall ms: it waits for a page of its part until then;
-                           0: it does not */
+    int64_t hold_until; /* wall ms: it waits for a page of its part until then,
+                           OUTBOX_HOLD_MAX_MS at most; 0: it does not */
     const char *quarantine; /* why it is kept as dead; NULL: it is sound */
     bool opens_page; /* lets go what its part holds, which leaves before */
     int class;       /* below OUTBOX_CLASSES */

@@ -115,7 +115,7 @@ static enum spool_status look_for_event(const struct put_wait *p)
         }
         say(out, "it is a duplicate of an event that was settled so long ago "
                  "that it is no longer kept");
-        return SPOOL_NOT_FOUND;
+        return SPOOL_UNFINISHED;
     }
     switch (look.state) {
     case EVENT_PENDING:

@@ -65,6 +65,13 @@ void spool_options_default(struct spool_options *options)
 enum spool_status spool_open(const struct spool_options *options,
                              struct spool **out, struct spool_error *err)
 {
+    if (options->next_page_ms < 0 ||
+        options->next_page_ms > OUTBOX_HOLD_MAX_MS) {
+        return failed(err, SPOOL_MISUSE,
+                      "next_page_ms is %lld; an event waits for the next page "
+                      "for 24 hours at most",
+                      (long long)options->next_page_ms);
+    }
     struct spool *spool = calloc(1, sizeof *spool);
     struct answers *answers = answers_create();
     if (spool == NULL || answers == NULL) {

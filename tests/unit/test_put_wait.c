@@ -301,7 +301,7 @@ static void a_duplicate_of_an_event_that_is_gone_says_so(void **state)
     }
     put(&told, "a", "k", LONG_MS);
     assert_int_equal(told.receipt.status, SPOOL_DUPLICATE);
-    assert_int_equal(told.status, SPOOL_NOT_FOUND);
+    assert_int_equal(told.status, SPOOL_UNFINISHED);
     assert_non_null(strstr(told.answer.reason, "no longer kept"));
 }
 

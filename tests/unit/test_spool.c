@@ -356,6 +356,21 @@ static void threads_of_a_flusher_take_no_signal_of_the_program_s(void **state)
     assert_int_equal(beside.takers, before.takers);
 }
 
+static void a_wait_for_the_next_page_has_an_end(void **state)
+{
+    struct spool_options o;
+    struct spool *spool;
+    struct spool_error err;
+    (void)state;
+    spool_options_default(&o);
+    o.path = "/nowhere/outbox.db";
+    o.next_page_ms = (int64_t)25 * 60 * 60 * 1000;
+    assert_int_equal(spool_open(&o, &spool, &err), SPOOL_MISUSE);
+    assert_non_null(strstr(err.message, "24 hours"));
+    o.next_page_ms = -1;
+    assert_int_equal(spool_open(&o, &spool, &err), SPOOL_MISUSE);
+}
+
 static void a_destination_needs_a_url_that_is_safe(void **state)
 {
     struct spool_error err;
@@ -620,6 +635,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_accepted_event_has_an_id),
+        TEST(a_wait_for_the_next_page_has_an_end),
         TEST(a_refused_event_is_told_why_and_not_stored),
         TEST(the_check_can_be_chosen_for_each_put),
         TEST(many_go_in_order_and_the_refused_do_not_stop_them),
