@@ -63,8 +63,8 @@ static enum spool_status drop_events(struct db *db, struct retain_job *j,
     int64_t front = 0, lo = 0, hi, last = 0, before = j->before;
     enum spool_status status = find_front(db, j, &front, err);
     if (status == SPOOL_OK) {
-        status = db_number(db, err, 0, &lo, STATEMENT_RETAIN_FIRST, "ii", front,
-                           before);
+        status = db_number(db, err, 0, &lo, STATEMENT_RETAIN_FIRST, "iii",
+                           front, before, j->now);
     }
     if (status != SPOOL_OK || lo == 0) {
         box->retained_to = 0; /* the next round begins at the front */
@@ -75,10 +75,11 @@ static enum spool_status drop_events(struct db *db, struct retain_job *j,
     if (status != SPOOL_OK) {
         return status;
     }
-    status =
-        db_run(db, err, STATEMENT_RETAIN_STAMP_ORDERS, "iii", lo, hi, before);
+    status = db_run(db, err, STATEMENT_RETAIN_STAMP_ORDERS, "iiii", lo, hi,
+                    before, j->now);
     if (status == SPOOL_OK) {
-        status = db_run(db, err, STATEMENT_RETAIN_DROP, "iii", lo, hi, before);
+        status = db_run(db, err, STATEMENT_RETAIN_DROP, "iiii", lo, hi, before,
+                        j->now);
     }
     int64_t gone = sqlite3_changes(db->handle);
     if (status == SPOOL_OK && gone > 0) {

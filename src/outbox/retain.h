@@ -3,7 +3,9 @@
  *
  * An event leaves when it is delivered or purged (or passed over by a filter)
  * at every destination, and has been for keep_ms, or at once when the spool is
- * more than half as full as its limits (limits.h) allow. Dead events stay until
+ * more than half as full as its limits (limits.h) allow. What was accepted or
+ * settled later than now was so under a clock that was ahead: it has been there
+ * long enough, since nobody can tell how long it was. Dead events stay until
  * an operator replays or purges them, and so does everything while there is no
  * destination at all. The tiles stay, joined with their neighbours: the sums go
  * on telling the truth. */

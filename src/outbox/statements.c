@@ -33,14 +33,15 @@
               "FROM spool_batch AS t WHERE t.destination = " d ".id "          \
               "AND t.lane = " LANE_OF(e, d) " AND t.lo <= " e ".id)"
 
-/* Event e is behind every destination, and has been since ?3. */
+/* Event e is behind every destination, and has been since ?3; or since a time
+ * behind ?4, now, that only a clock which was wrong can have told. */
 #define SETTLED(e)                                                             \
     "EXISTS (SELECT 1 FROM spool_destination) AND NOT EXISTS (SELECT 1 "       \
     "FROM spool_destination AS d WHERE d.base < " e ".id AND NOT EXISTS "      \
     "(SELECT 1 FROM spool_batch AS b WHERE " TILE_OF(                          \
-        "b", e,                                                                \
-        "d") " "                                                               \
-             "AND b.state IN ('delivered', 'purged') AND b.changed_at <= ?3))"
+        "b", e, "d") " "                                                       \
+                     "AND b.state IN ('delivered', 'purged') "                 \
+                     "AND (b.changed_at <= ?3 OR b.changed_at > ?4)))"
 
 const char *const statement_sql[STATEMENT_COUNT] = {
     /* IMMEDIATE: the write lock is taken before anything is read, so that no
@@ -436,11 +437,12 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "SELECT min(id) - 1 FROM (SELECT id FROM spool_audit "
         "WHERE at BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT ?3)",
 
-    /* The first event from an id on, if it was accepted long enough ago and
-     * every destination has a lane that was cut past it. */
+    /* The first event from an id on, if it was accepted long enough ago, or
+     * later than now, ?3, and every destination has a lane that was cut past
+     * it. */
     [STATEMENT_RETAIN_FIRST] =
         "SELECT id FROM (SELECT id, at FROM spool_event WHERE id >= ?1 "
-        "ORDER BY id LIMIT 1) WHERE at <= ?2 "
+        "ORDER BY id LIMIT 1) WHERE (at <= ?2 OR at > ?3) "
         "AND id <= (SELECT min(furthest) FROM (SELECT max(cursor) AS furthest "
         "FROM spool_lane GROUP BY destination))",
     /* Where a filter passed over events of the tile, this may be one: it is not

@@ -105,6 +105,30 @@ static void ids_go_on_when_the_log_is_empty(void **state)
     fixture_verify(f);
 }
 
+/* The clock was years ahead while one was put, or delivered: neither stays for
+ * years, nor what lies behind it. */
+static void a_clock_that_was_ahead_keeps_nothing(void **state)
+{
+    struct fixture *f = *state;
+    int64_t right = f->now, ahead = right + 10 * 365 * 24 * HOUR;
+    f->now = ahead;
+    fixture_put(f, 1);
+    f->now = right;
+    fixture_put(f, 4);
+    f->now = ahead;
+    deliver_all(f);
+    f->now = right;
+    fixture_put(f, 3);
+    deliver_all(f);
+    f->now += 25 * HOUR;
+    fixture_put(f, 2);
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 2);
+    deliver_all(f);
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 2);
+}
+
 static void what_waits_or_is_dead_stays(void **state)
 {
     struct fixture *f = *state;
@@ -296,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_delivered_goes_after_a_day),
         TEST(ids_go_on_when_the_log_is_empty),
+        TEST(a_clock_that_was_ahead_keeps_nothing),
         TEST(what_waits_or_is_dead_stays),
         TEST(what_held_an_event_goes_with_it),
         TEST(every_destination_must_have_it),

@@ -225,6 +225,22 @@ static void what_was_delivered_gives_way_first(void **state)
     fixture_verify(f);
 }
 
+/* Though a clock that was ahead says that it has not been delivered yet. */
+static void what_was_delivered_gives_way_whatever_the_clock_said(void **state)
+{
+    struct fixture *f = *state;
+    struct turn turn;
+    set(f, 4, 0);
+    f->now += (int64_t)365 * 24 * 3600 * 1000;
+    put(f, "44", 0);
+    f->now -= (int64_t)365 * 24 * 3600 * 1000;
+    put(f, "44", 0);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    put(f, "4", 0);
+    expect_log(f, "----4");
+}
+
 /* Retention itself does not keep what is more than half of a limit. */
 static void retention_keeps_less_when_it_is_half_full(void **state)
 {
@@ -475,6 +491,7 @@ int main(void)
         TEST(what_is_in_flight_or_was_sent_stays),
         TEST(held_quarantined_and_ordered_ones_stay),
         TEST(what_was_delivered_gives_way_first),
+        TEST(what_was_delivered_gives_way_whatever_the_clock_said),
         TEST(retention_keeps_less_when_it_is_half_full),
         TEST(a_destination_that_lags_loses_what_the_other_has),
         TEST(filters_and_lanes_add_up),
