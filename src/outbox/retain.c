@@ -54,17 +54,40 @@ static enum spool_status find_front(struct db *db, const struct retain_job *j,
     return status;
 }
 
+/* Drops what may go of a range whose last event is one of those. */
+static enum spool_status drop_range(struct db *db, struct retain_job *j,
+                                    int64_t lo, int64_t hi,
+                                    struct spool_error *err)
+{
+    enum spool_status status = db_run(db, err, STATEMENT_RETAIN_STAMP_ORDERS,
+                                      "iiii", lo, hi, j->before, j->now);
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_RETAIN_DROP, "iiii", lo, hi,
+                        j->before, j->now);
+    }
+    int64_t gone = sqlite3_changes(db->handle);
+    if (status == SPOOL_OK) {
+        j->gone += gone;
+        j->box->retained_any = true;
+        status = db_run(db, err, STATEMENT_RETAIN_NOTE, "ii", hi, gone);
+    }
+    if (status == SPOOL_OK) {
+        status = db_run(db, err, STATEMENT_RETAIN_HOLDS, "ii", lo, hi);
+    }
+    return status == SPOOL_OK ? forget_express(db, err) : status;
+}
+
 /* Drops what may go of the next events, and remembers where it stands: the ones
  * that stay are passed over until the next round. */
 static enum spool_status drop_events(struct db *db, struct retain_job *j,
                                      struct spool_error *err)
 {
     struct outbox *box = j->box;
-    int64_t front = 0, lo = 0, hi, last = 0, before = j->before;
+    int64_t front = 0, lo = 0, hi, last = 0, to = 0;
     enum spool_status status = find_front(db, j, &front, err);
     if (status == SPOOL_OK) {
         status = db_number(db, err, 0, &lo, STATEMENT_RETAIN_FIRST, "iii",
-                           front, before, j->now);
+                           front, j->before, j->now);
     }
     if (status != SPOOL_OK || lo == 0) {
         box->retained_to = 0; /* the next round begins at the front */
@@ -72,29 +95,17 @@ static enum spool_status drop_events(struct db *db, struct retain_job *j,
     }
     status = db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
     hi = lo + STEP_EVENTS - 1 < last ? lo + STEP_EVENTS - 1 : last;
-    if (status != SPOOL_OK) {
-        return status;
-    }
-    status = db_run(db, err, STATEMENT_RETAIN_STAMP_ORDERS, "iiii", lo, hi,
-                    before, j->now);
     if (status == SPOOL_OK) {
-        status = db_run(db, err, STATEMENT_RETAIN_DROP, "iiii", lo, hi, before,
-                        j->now);
+        status = db_number(db, err, 0, &to, STATEMENT_RETAIN_LAST, "iiii", lo,
+                           hi, j->before, j->now);
     }
-    int64_t gone = sqlite3_changes(db->handle);
-    if (status == SPOOL_OK && gone > 0) {
-        j->gone += gone;
-        box->retained_any = true;
-        status = db_run(db, err, STATEMENT_RETAIN_NOTE, "ii", hi, gone);
-        if (status == SPOOL_OK) {
-            status = db_run(db, err, STATEMENT_RETAIN_HOLDS, "ii", lo, hi);
-        }
-        if (status == SPOOL_OK) {
-            status = forget_express(db, err);
-        }
+    if (status == SPOOL_OK && to > 0) {
+        status = drop_range(db, j, lo, to, err);
     }
-    box->retained_to = hi;
-    j->more = true;
+    if (status == SPOOL_OK) {
+        box->retained_to = hi;
+        j->more = true;
+    }
     return status;
 }
 

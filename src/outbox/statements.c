@@ -445,6 +445,11 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "ORDER BY id LIMIT 1) WHERE (at <= ?2 OR at > ?3) "
         "AND id <= (SELECT min(furthest) FROM (SELECT max(cursor) AS furthest "
         "FROM spool_lane GROUP BY destination))",
+    /* The last event of a range that may go: 0 if none may. Most often it is
+     * the first that is looked at. */
+    [STATEMENT_RETAIN_LAST] =
+        "SELECT e.id FROM spool_event AS e WHERE e.id BETWEEN ?1 AND ?2 "
+        "AND " SETTLED("e") " ORDER BY e.id DESC LIMIT 1",
     /* Where a filter passed over events of the tile, this may be one: it is not
      * called delivered then. */
     [STATEMENT_RETAIN_STAMP_ORDERS] =

@@ -233,6 +233,31 @@ static void a_new_destination_begins_where_the_log_is_whole(void **state)
     fixture_verify(f);
 }
 
+/* What is noted as dropped ends with the last one that was: those behind it in
+ * the same step are a new destination's too. */
+static void a_new_destination_misses_nothing_that_is_there(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct sums sums;
+    struct turn turn;
+    struct destination late = f->d;
+    fixture_put(f, 20);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_RETRY, TAKEN_WAIT);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 16);
+    (void)snprintf(late.name, sizeof late.name, "late");
+    late.base = 0;
+    assert_int_equal(destination_add(f->box, &late, &err), SPOOL_OK);
+    assert_int_equal(late.base, 4);
+    assert_int_equal(inspect_sums(f->box, &late, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_PENDING], 16);
+    fixture_verify(f);
+}
+
 static void a_lane_without_events_keeps_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -325,6 +350,7 @@ int main(void)
         TEST(what_held_an_event_goes_with_it),
         TEST(every_destination_must_have_it),
         TEST(a_new_destination_begins_where_the_log_is_whole),
+        TEST(a_new_destination_misses_nothing_that_is_there),
         TEST(a_lane_without_events_keeps_nothing),
         TEST(a_dedupe_key_is_known_for_as_long_as_was_said),
         TEST(the_file_shrinks_and_tiles_are_joined),
