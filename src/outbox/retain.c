@@ -3,11 +3,10 @@
 #include "outbox/room.h"
 #include "outbox/tile.h"
 
-/* Events looked at, tiles joined, pages given back to the file system and keys
- * forgotten in one step. Two hundred and fifty deletes
- * take a millisecond or two of the processor. */
+/* Events and tiles looked at, and keys forgotten, in one step. Two hundred and
+ * fifty deletes take a millisecond or two of the processor. */
 #define STEP_EVENTS 250
-#define STEP_TILES  100
+#define STEP_TILES  250
 #define STEP_KEYS   100
 
 const struct retention retention_default = {
@@ -109,40 +108,96 @@ static enum spool_status drop_events(struct db *db, struct retain_job *j,
     return status;
 }
 
-/* Joins the first two neighbours of a kind whose events are all gone. */
-static enum spool_status join_two(struct db *db, bool *joined,
-                                  struct spool_error *err)
+/* The tile where the round stands. */
+static enum spool_status read_tile(struct db *db, const struct retain_round *r,
+                                   bool *found, struct tile *t,
+                                   struct spool_error *err)
 {
-    struct tile a, b;
-    sqlite3_stmt *s = db_query(db, STATEMENT_RETAIN_NEIGHBOURS, "");
-    enum spool_status status = db_row(db, s, joined, err);
-    if (status != SPOOL_OK || !*joined) {
-        return status;
-    }
-    a.id = sqlite3_column_int64(s, 0);
-    a.events = sqlite3_column_int64(s, 1);
-    a.passed = sqlite3_column_int64(s, 2);
-    db_copy_text(s, 3, a.key, sizeof a.key);
-    b.id = sqlite3_column_int64(s, 4);
-    b.hi = sqlite3_column_int64(s, 5);
-    (void)sqlite3_reset(s);
-    status = db_run(db, err, STATEMENT_TILE_DELETE, "i", b.id);
-    if (status == SPOOL_OK) {
-        status = db_run(db, err, STATEMENT_TILE_RANGE, "iiiit", a.id, b.hi,
-                        a.events, a.passed, a.key);
+    sqlite3_stmt *s = db_query(db, STATEMENT_RETAIN_TILE, "iii", r->destination,
+                               r->lane, r->lo);
+    enum spool_status status = db_row(db, s, found, err);
+    if (status == SPOOL_OK && *found) {
+        tile_read(s, t);
+        (void)sqlite3_reset(s);
     }
     return status;
 }
 
+/* Whether they are neighbours of a kind whose events are all gone. */
+static enum spool_status can_join(struct db *db, const struct tile *a,
+                                  const struct tile *b, bool *can,
+                                  struct spool_error *err)
+{
+    int64_t any = 1;
+    enum spool_status status = SPOOL_OK;
+    bool alike = a->destination == b->destination && a->lane == b->lane &&
+                 a->hi < b->lo && b->lo <= b->hi && a->state == b->state &&
+                 (a->state == TILE_DELIVERED || a->state == TILE_PURGED);
+    if (alike) {
+        status = db_number(db, err, 1, &any, STATEMENT_RETAIN_ANY, "ii", a->lo,
+                           b->hi);
+    }
+    *can = any == 0;
+    return status;
+}
+
+static enum spool_status join_two(struct db *db, struct tile *a,
+                                  const struct tile *b, struct spool_error *err)
+{
+    a->hi = b->hi;
+    a->events += b->events;
+    a->passed += b->passed;
+    enum spool_status status =
+        db_run(db, err, STATEMENT_TILE_DELETE, "i", b->id);
+    return status == SPOOL_OK
+               ? db_run(db, err, STATEMENT_TILE_RANGE, "iiiit", a->id, a->hi,
+                        a->events, a->passed, a->key)
+               : status;
+}
+
+/* The next tile, which is joined to a if it can be. Where nothing has been
+ * dropped yet a lane has nothing more to join. */
+static enum spool_status join_next(struct db *db, struct retain_round *r,
+                                   int64_t dropped_to, struct tile *a,
+                                   bool *found, struct spool_error *err)
+{
+    struct tile b;
+    bool can = false;
+    enum spool_status status = read_tile(db, r, found, &b, err);
+    if (status == SPOOL_OK && *found) {
+        status = can_join(db, a, &b, &can, err);
+    }
+    if (status != SPOOL_OK || !*found) {
+        return status;
+    }
+    if (can) {
+        status = join_two(db, a, &b, err);
+    } else {
+        *a = b;
+    }
+    *r = (struct retain_round){r->phase, a->destination, a->lane,
+                               a->lo <= dropped_to ? a->lo + 1 : INT64_MAX};
+    return status;
+}
+
+/* Goes on where the last step stood, at the tile that it looked at last: how
+ * many there are that cannot be joined is of no matter to one step. */
 static enum spool_status join_tiles(struct db *db, struct retain_job *j,
                                     struct spool_error *err)
 {
-    bool joined = true;
-    enum spool_status status = SPOOL_OK;
-    for (int i = 0; status == SPOOL_OK && joined && i < STEP_TILES; i++) {
-        status = join_two(db, &joined, err);
+    struct retain_round *r = &j->box->round;
+    struct tile a = {0};
+    int64_t dropped_to = 0;
+    bool found = true;
+    enum spool_status status =
+        db_number(db, err, 0, &dropped_to, STATEMENT_DROPPED_TO, "");
+    for (int i = 0; status == SPOOL_OK && found && i < STEP_TILES; i++) {
+        status = join_next(db, r, dropped_to, &a, &found, err);
     }
-    j->more = j->more || joined;
+    if (status == SPOOL_OK && found) {
+        r->lo = a.lo <= dropped_to ? a.lo : INT64_MAX;
+        j->more = true;
+    }
     return status;
 }
 
@@ -206,6 +261,45 @@ static enum spool_status find_before(struct db *db, struct retain_job *j,
     return status;
 }
 
+static enum spool_status forget(struct db *db, struct retain_job *j,
+                                struct spool_error *err)
+{
+    enum spool_status status = forget_keys(db, j, err);
+    return status == SPOOL_OK ? forget_shed(db, err) : status;
+}
+
+static enum spool_status run_phase(struct db *db, struct retain_job *j,
+                                   enum retain_phase phase,
+                                   struct spool_error *err)
+{
+    switch (phase) {
+    case RETAIN_EVENTS:
+        return drop_events(db, j, err);
+    case RETAIN_TILES:
+        return join_tiles(db, j, err);
+    case RETAIN_KEYS:
+        return forget(db, j, err);
+    }
+    return SPOOL_OK;
+}
+
+/* As far as one step goes; the next one goes on there. What fails must not keep
+ * events in the log: the round begins anew then. */
+static enum spool_status run_phases(struct db *db, struct retain_job *j,
+                                    struct spool_error *err)
+{
+    struct retain_round *r = &j->box->round;
+    enum spool_status status = run_phase(db, j, r->phase, err);
+    while (status == SPOOL_OK && !j->more && r->phase != RETAIN_KEYS) {
+        r->phase++;
+        status = run_phase(db, j, r->phase, err);
+    }
+    if (status != SPOOL_OK || !j->more) {
+        *r = (struct retain_round){.phase = RETAIN_EVENTS};
+    }
+    return status;
+}
+
 static enum spool_status run_step(struct db *db, void *arg,
                                   struct spool_error *err)
 {
@@ -214,16 +308,7 @@ static enum spool_status run_step(struct db *db, void *arg,
     j->more = false;
     enum spool_status status = find_before(db, j, err);
     if (status == SPOOL_OK) {
-        status = drop_events(db, j, err);
-    }
-    if (status == SPOOL_OK && !j->more) {
-        status = join_tiles(db, j, err);
-    }
-    if (status == SPOOL_OK && !j->more) {
-        status = forget_keys(db, j, err);
-        if (status == SPOOL_OK) {
-            status = forget_shed(db, err);
-        }
+        status = run_phases(db, j, err);
     }
     if (status == SPOOL_OK) {
         status = shrink(db, j, err);

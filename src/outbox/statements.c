@@ -481,21 +481,13 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "FROM spool_express AS y WHERE y.destination = l.destination "
         "AND y.lane = l.lane) AND NOT EXISTS (SELECT 1 FROM spool_event "
         "WHERE id BETWEEN x.lo AND x.hi))",
-    [STATEMENT_RETAIN_NEIGHBOURS] =
-        "SELECT a.id, a.events + b.events, a.passed + b.passed, a.key, b.id, "
-        "b.hi FROM (SELECT destination, lane FROM spool_lane UNION ALL "
-        "SELECT l.destination, l.lane + d.lanes FROM spool_destination AS d "
-        "JOIN spool_lane AS l ON l.destination = d.id "
-        "WHERE d.express_to > 0) AS l CROSS JOIN spool_batch AS a "
-        "ON a.destination = l.destination AND a.lane = l.lane "
-        "AND a.lo <= (SELECT dropped_to FROM spool_store) "
-        "CROSS JOIN spool_batch AS b ON b.destination = l.destination "
-        "AND b.lane = l.lane AND b.lo = (SELECT min(n.lo) "
-        "FROM spool_batch AS n WHERE n.destination = l.destination "
-        "AND n.lane = l.lane AND n.lo > a.hi) "
-        "WHERE a.state = b.state AND a.state IN ('delivered', 'purged') "
-        "AND NOT EXISTS (SELECT 1 FROM spool_event "
-        "WHERE id BETWEEN a.lo AND b.hi) LIMIT 1",
+    /* The first tile from a place on, and behind the lane's last that of the
+     * next lane. */
+    [STATEMENT_RETAIN_TILE] = "SELECT " TILE " FROM spool_batch "
+                              "WHERE (destination, lane, lo) >= (?1, ?2, ?3) "
+                              "ORDER BY destination, lane, lo LIMIT 1",
+    [STATEMENT_RETAIN_ANY] =
+        "SELECT EXISTS (SELECT 1 FROM spool_event WHERE id BETWEEN ?1 AND ?2)",
     [STATEMENT_RETAIN_KEYS] =
         "DELETE FROM spool_key WHERE key IN "
         "(SELECT key FROM spool_key WHERE at < ?1 LIMIT ?2)",

@@ -22,6 +22,15 @@ struct shed_round {
     int64_t to, begun_at, version;
 };
 
+/* What a round of retention does, one after the other. */
+enum retain_phase { RETAIN_EVENTS, RETAIN_TILES, RETAIN_KEYS };
+
+/* Where it stands: what comes next, and of the tiles from which on. */
+struct retain_round {
+    enum retain_phase phase;
+    int64_t destination, lane, lo;
+};
+
 /* When retention last went through the log for room and found none. */
 struct vain_round {
     bool ended;
@@ -41,11 +50,12 @@ struct outbox {
     struct toll toll;
     int (*class_of)(const char *body, size_t len);
     struct shed_round shed[OUTBOX_CLASSES]; /* jobs' own */
-    int64_t retained_to;    /* retention has looked up to this id; jobs' own */
-    struct vain_round vain; /* likewise */
-    int64_t not_recovered;  /* up to here recover may put events back yet, as
-                               was found last; 0: it is through */
-    bool retained_any;      /* rows went since its last round ended; likewise */
+    int64_t not_recovered; /* up to here recover may put events back yet, as was
+                              found last; 0: it is through; jobs' own */
+    int64_t retained_to;   /* retention has looked up to this id; likewise */
+    struct retain_round round; /* likewise */
+    struct vain_round vain;    /* likewise */
+    bool retained_any; /* rows went since its last round ended; likewise */
     pthread_mutex_t read_lock; /* over reader */
     struct db reader;
     struct rng rng;

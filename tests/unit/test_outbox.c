@@ -313,6 +313,8 @@ static void the_hot_statements_seek_and_the_log_has_no_index(void **state)
         {STATEMENT_TILE_AT, "USING INDEX spool_batch_tile"},
         {STATEMENT_TILE_FROM, "USING INDEX spool_batch_tile"},
         {STATEMENT_TILES_SENDING, "USING INDEX spool_batch_waiting"},
+        {STATEMENT_RETAIN_TILE, "USING INDEX spool_batch_tile "
+                                "((destination,lane,lo)>(?,?,?))"},
         {STATEMENT_EVENTS_RANGE, "USING INTEGER PRIMARY KEY"},
         {STATEMENT_EVENTS_VISIT, "USING INTEGER PRIMARY KEY"},
         {STATEMENT_LANE_CURSOR, "USING PRIMARY KEY"},

@@ -316,6 +316,74 @@ static void the_file_shrinks_and_tiles_are_joined(void **state)
     assert_int_equal(events_in_log(f), 0);
 }
 
+static int count_work(void *arg)
+{
+    ++*(int64_t *)arg;
+    return 0;
+}
+
+/* Retention to its end; the most that SQLite did for one step of it, in
+ * hundreds of its machine's instructions. */
+static int64_t longest_step(struct fixture *f)
+{
+    struct spool_error err;
+    int64_t longest = 0;
+    for (bool more = true; more;) {
+        int64_t work = 0;
+        sqlite3_progress_handler(f->box->writer.db.handle, 100, count_work,
+                                 &work);
+        assert_int_equal(retain_step(f->box, &day, &more, &err), SPOOL_OK);
+        longest = work > longest ? work : longest;
+    }
+    sqlite3_progress_handler(f->box->writer.db.handle, 0, NULL, NULL);
+    return longest;
+}
+
+static int64_t tiles(struct fixture *f)
+{
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_prepare_v2(f->box->reader.handle,
+                                        "SELECT count(*) FROM spool_batch", -1,
+                                        &s, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(s, 0);
+    assert_int_equal(sqlite3_finalize(s), SQLITE_OK);
+    return n;
+}
+
+/* n of them, every other one a tile that cannot be joined. */
+static void put_mixed(struct fixture *f, size_t n, bool quarantine)
+{
+    static struct outbox_event events[1000];
+    for (size_t i = 0; i < n; i++) {
+        events[i] = (struct outbox_event){.body = "{}", .len = 2};
+        events[i].quarantine = quarantine && i % 2 == 0 ? "no end" : NULL;
+    }
+    assert_int_equal(outbox_append(f->box, events, n, NULL), SPOOL_OK);
+}
+
+/* As many as may be in front of those that are joined. */
+static void a_step_looks_at_some_tiles_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    f->d.batch_events = 1;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    put_mixed(f, 1000, true);
+    deliver_all(f);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(tiles(f), 1000);
+    put_mixed(f, 600, false);
+    deliver_all(f);
+    f->now += 25 * HOUR;
+    assert_in_range(longest_step(f), 1, 2000);
+    assert_int_equal(tiles(f), 1000);
+    assert_int_equal(events_in_log(f), 500);
+    fixture_verify(f);
+}
+
 static enum appended put_with_key(struct fixture *f)
 {
     struct outbox_event e = {.body = "{}", .len = 2, .key = "till-7-0001"};
@@ -354,6 +422,8 @@ int main(void)
         TEST(a_lane_without_events_keeps_nothing),
         TEST(a_dedupe_key_is_known_for_as_long_as_was_said),
         TEST(the_file_shrinks_and_tiles_are_joined),
+        cmocka_unit_test_setup_teardown(a_step_looks_at_some_tiles_alone,
+                                        fixture_setup_in_ram, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
