@@ -201,15 +201,18 @@ static enum spool_status join_tiles(struct db *db, struct retain_job *j,
     return status;
 }
 
+/* As many as there are: a spool that takes some keys a second would grow. */
 static enum spool_status forget_keys(struct db *db, struct retain_job *j,
                                      struct spool_error *err)
 {
+    static const enum statement both[] = {STATEMENT_RETAIN_KEYS,
+                                          STATEMENT_RETAIN_ORDERS};
     int64_t before = j->now - j->r->keep_keys_ms;
-    enum spool_status status = db_run(db, err, STATEMENT_RETAIN_KEYS, "ii",
-                                      before, (int64_t)STEP_KEYS);
-    if (status == SPOOL_OK) {
-        status = db_run(db, err, STATEMENT_RETAIN_ORDERS, "ii", before,
-                        (int64_t)STEP_KEYS);
+    enum spool_status status = SPOOL_OK;
+    for (size_t i = 0; status == SPOOL_OK && i < 2; i++) {
+        status = db_run(db, err, both[i], "ii", before, (int64_t)STEP_KEYS);
+        j->more = j->more || (status == SPOOL_OK &&
+                              sqlite3_changes(db->handle) == STEP_KEYS);
     }
     return status;
 }

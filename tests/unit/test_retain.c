@@ -339,13 +339,14 @@ static int64_t longest_step(struct fixture *f)
     return longest;
 }
 
-static int64_t tiles(struct fixture *f)
+static int64_t rows(struct fixture *f, const char *table)
 {
     sqlite3_stmt *s;
-    assert_int_equal(sqlite3_prepare_v2(f->box->reader.handle,
-                                        "SELECT count(*) FROM spool_batch", -1,
-                                        &s, NULL),
-                     SQLITE_OK);
+    char sql[64];
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
+    assert_int_equal(
+        sqlite3_prepare_v2(f->box->reader.handle, sql, -1, &s, NULL),
+        SQLITE_OK);
     assert_int_equal(sqlite3_step(s), SQLITE_ROW);
     int64_t n = sqlite3_column_int64(s, 0);
     assert_int_equal(sqlite3_finalize(s), SQLITE_OK);
@@ -374,12 +375,12 @@ static void a_step_looks_at_some_tiles_alone(void **state)
     deliver_all(f);
     f->now += 25 * HOUR;
     (void)retain(f, &day);
-    assert_int_equal(tiles(f), 1000);
+    assert_int_equal(rows(f, "spool_batch"), 1000);
     put_mixed(f, 600, false);
     deliver_all(f);
     f->now += 25 * HOUR;
     assert_in_range(longest_step(f), 1, 2000);
-    assert_int_equal(tiles(f), 1000);
+    assert_int_equal(rows(f, "spool_batch"), 1000);
     assert_int_equal(events_in_log(f), 500);
     fixture_verify(f);
 }
@@ -405,6 +406,25 @@ static void a_dedupe_key_is_known_for_as_long_as_was_said(void **state)
     assert_int_equal(put_with_key(f), APPENDED);
 }
 
+/* One round forgets them, however many there are, and steps that are short. */
+static void keys_do_not_pile_up(void **state)
+{
+    struct fixture *f = *state;
+    static char keys[150][8];
+    static struct outbox_event events[150];
+    for (size_t i = 0; i < 150; i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "k%zu", i);
+        events[i] = (struct outbox_event){.body = "{}", .len = 2};
+        events[i].key = keys[i];
+        events[i].order.number = keys[i];
+    }
+    assert_int_equal(outbox_append(f->box, events, 150, NULL), SPOOL_OK);
+    f->now += 401 * 24 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(rows(f, "spool_key"), 0);
+    assert_int_equal(rows(f, "spool_order"), 0);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -421,6 +441,7 @@ int main(void)
         TEST(a_new_destination_misses_nothing_that_is_there),
         TEST(a_lane_without_events_keeps_nothing),
         TEST(a_dedupe_key_is_known_for_as_long_as_was_said),
+        TEST(keys_do_not_pile_up),
         TEST(the_file_shrinks_and_tiles_are_joined),
         cmocka_unit_test_setup_teardown(a_step_looks_at_some_tiles_alone,
                                         fixture_setup_in_ram, fixture_teardown),
