@@ -14,6 +14,7 @@ struct append {
     struct room room;
     struct toll_counts refused; /* of these events */
     struct toll_counts written; /* of earlier ones, with this transaction */
+    struct shed_notes told;     /* likewise */
 };
 
 /* Looks a key up; *known says whether it was there, and then e is answered. */
@@ -188,6 +189,7 @@ static enum spool_status append_events(struct db *db, void *arg,
 {
     struct append *a = arg;
     struct outbox *box = a->box;
+    int64_t mono = clock_mono_ms(box->clock);
     a->now = outbox_now(box);
     a->refused = (struct toll_counts){0};
     enum spool_status status = room_open(db, box, &a->room, err);
@@ -197,8 +199,11 @@ static enum spool_status append_events(struct db *db, void *arg,
     /* The other jobs of the transaction commit without one that failed. */
     if (status == SPOOL_OK) {
         db->told.last = a->room.last;
-        status = toll_write(db, &box->toll, clock_mono_ms(box->clock),
-                            &a->written, err);
+        status = toll_write(db, &box->toll, mono, &a->written, err);
+    }
+    if (status == SPOOL_OK) {
+        status = shed_book_write(db, &box->shed_book, a->now, mono,
+                                 &a->room.shed, &a->told, err);
     }
     return status;
 }
@@ -206,10 +211,13 @@ static enum spool_status append_events(struct db *db, void *arg,
 static enum spool_status write_events(struct append *a, struct spool_error *err)
 {
     a->written = (struct toll_counts){0};
+    a->told = (struct shed_notes){0};
     enum spool_status status = outbox_write(a->box, append_events, a, err);
     if (status != SPOOL_OK) {
         toll_add(&a->box->toll, &a->written);
     }
+    shed_book_add(&a->box->shed_book,
+                  status == SPOOL_OK ? &a->room.shed : &a->told);
     return status;
 }
 

@@ -1,9 +1,9 @@
 /* The audit log: what operators, and damage, did to the spool. A line is added
- * in the transaction that did it, and never changed or dropped. Each carries
- * the hash of the one before it, so that a line that was changed or taken out
- * shows when verify looks; who notes the last hash elsewhere (`spoolctl audit`
- * tells it) can show as well that none was cut off the end, or the whole made
- * anew. */
+ * in the transaction that did it, and never changed or dropped; for what gave
+ * way at limits there is one now and then (shed_book.h). Each carries the hash
+ * of the one before it, so that a line that was changed or taken out shows when
+ * verify looks; who notes the last hash elsewhere (`spoolctl audit` tells it)
+ * can show as well that none was cut off the end, or the whole made anew. */
 #ifndef OUTBOX_AUDIT_H
 #define OUTBOX_AUDIT_H
 

@@ -170,6 +170,7 @@ enum spool_status outbox_open(const struct outbox_options *options,
     }
     rng_init(&box->rng);
     (void)pthread_mutex_init(&box->read_lock, NULL);
+    shed_book_init(&box->shed_book);
     enum spool_status status =
         site_resolve(options->path, options->create, &box->path, err);
     if (status == SPOOL_OK) {
@@ -196,12 +197,18 @@ enum spool_status outbox_open(const struct outbox_options *options,
 }
 
 /* What no commit took along. */
-static enum spool_status write_toll(struct db *db, void *arg,
+static enum spool_status write_rest(struct db *db, void *arg,
                                     struct spool_error *err)
 {
     struct toll_counts written;
+    struct shed_notes none = {0}, shed;
     struct outbox *box = arg;
-    return toll_write(db, &box->toll, INT64_MAX, &written, err);
+    enum spool_status status =
+        toll_write(db, &box->toll, INT64_MAX, &written, err);
+    return status == SPOOL_OK
+               ? shed_book_write(db, &box->shed_book, outbox_now(box),
+                                 INT64_MAX, &none, &shed, err)
+               : status;
 }
 
 void outbox_close(struct outbox *box)
@@ -211,10 +218,13 @@ void outbox_close(struct outbox *box)
     if (box == NULL || box->process != getpid()) {
         return;
     }
-    if (atomic_load(&box->toll.any) && box->writer.db.handle != NULL) {
-        (void)outbox_write(box, write_toll, box, NULL);
+    bool any =
+        atomic_load(&box->toll.any) || shed_book_has_any(&box->shed_book);
+    if (any && box->writer.db.handle != NULL) {
+        (void)outbox_write(box, write_rest, box, NULL);
     }
     close_parts(box);
+    shed_book_finish(&box->shed_book);
     (void)pthread_mutex_destroy(&box->read_lock);
     free(box->path);
     free(box);

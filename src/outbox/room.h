@@ -16,6 +16,7 @@ struct room {
     int64_t bytes;  /* of pages in use; 0 unless they are limited */
     bool limited;   /* false: no event needs to be looked at */
     bool hopeless[OUTBOX_CLASSES]; /* nothing gives way to this class */
+    struct shed_notes shed;        /* what gave way, and is in no line yet */
     bool swaps; /* an event gave way for the next one: see room_make */
 };
 

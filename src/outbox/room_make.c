@@ -42,8 +42,11 @@ static enum spool_status shed(struct db *db, struct room *r, int class,
     int64_t most = swaps                   ? 1
                    : cause == LIMIT_EVENTS ? x.over + x.spare
                                            : SHED_MOST;
+    struct shed_note gone;
     enum spool_status status =
-        shed_some(db, r->box, class, cause, r->last, most, freed, err);
+        shed_some(db, r->box, class, cause, r->last, most, &gone, err);
+    shed_note_add(&r->shed.of[cause], &gone);
+    *freed = gone.events;
     r->swaps = swaps && *freed > 0;
     return status;
 }

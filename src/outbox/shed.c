@@ -1,9 +1,7 @@
 #include "outbox/shed.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
 #include "outbox/store.h"
 #include "outbox/tile.h"
@@ -30,7 +28,6 @@ struct run {
 struct shed_job {
     struct outbox *box;
     int class;
-    int64_t now;
     struct reader *readers; /* the first is the log */
     size_t readers_n;
     struct run runs[SHED_MOST]; /* of ids taken out */
@@ -279,32 +276,6 @@ static enum spool_status count_readers(struct db *db, struct shed_job *j,
     return status;
 }
 
-/* All of them by name. */
-static enum spool_status write_audit(struct db *db, const struct shed_job *j,
-                                     enum limit_cause cause,
-                                     struct spool_error *err)
-{
-    struct buffer text = {0};
-    char word[64];
-    bool fits = true;
-    for (size_t i = 0; i < j->runs_n; i++) {
-        const struct run *r = &j->runs[i];
-        int n = r->lo == r->hi
-                    ? snprintf(word, sizeof word, "%lld, ", (long long)r->lo)
-                    : snprintf(word, sizeof word, "%lld to %lld, ",
-                               (long long)r->lo, (long long)r->hi);
-        fits = fits && buffer_add(&text, word, (size_t)n);
-    }
-    int n = snprintf(word, sizeof word, "gave way at the limit of %s",
-                     toll_cause_name(cause));
-    fits = fits && buffer_add(&text, word, (size_t)n + 1);
-    enum spool_status status =
-        fits ? audit(db, j->now, "shed", NULL, j->n, text.data, err)
-             : failed(err, SPOOL_NO_MEMORY, "out of memory");
-    buffer_finish(&text);
-    return status;
-}
-
 static enum spool_status write_down(struct db *db, struct shed_job *j,
                                     enum limit_cause cause,
                                     struct spool_error *err)
@@ -313,10 +284,7 @@ static enum spool_status write_down(struct db *db, struct shed_job *j,
     if (status == SPOOL_OK) {
         status = delete_rows(db, j, err);
     }
-    if (status == SPOOL_OK) {
-        status = toll_shed(db, cause, j->by_class, err);
-    }
-    return status == SPOOL_OK ? write_audit(db, j, cause, err) : status;
+    return status == SPOOL_OK ? toll_shed(db, cause, j->by_class, err) : status;
 }
 
 /* ---- where it stands ---- */
@@ -347,20 +315,28 @@ static enum spool_status find_start(struct db *db, struct shed_job *j,
     return status;
 }
 
+/* They were met in their order. */
+static void note_gone(const struct shed_job *j, struct shed_note *gone)
+{
+    if (j->n > 0) {
+        *gone =
+            (struct shed_note){j->n, j->runs[0].lo, j->runs[j->runs_n - 1].hi};
+    }
+}
+
 enum spool_status shed_some(struct db *db, struct outbox *box, int class,
                             enum limit_cause cause, int64_t last, int64_t most,
-                            int64_t *freed, struct spool_error *err)
+                            struct shed_note *gone, struct spool_error *err)
 {
     struct shed_job *j = calloc(1, sizeof *j);
     int64_t from = 0, to;
-    *freed = 0;
+    *gone = (struct shed_note){0};
     if (j == NULL) {
         return failed(err, SPOOL_NO_MEMORY, "out of memory");
     }
     j->box = box;
     j->class = class;
     j->most = most < SHED_MOST ? most : SHED_MOST;
-    j->now = outbox_now(box);
     if (!any_may_go(j)) {
         free(j);
         return SPOOL_OK;
@@ -379,7 +355,7 @@ enum spool_status shed_some(struct db *db, struct outbox *box, int class,
     }
     if (status == SPOOL_OK) {
         box->shed[class].to = to;
-        *freed = j->n;
+        note_gone(j, gone);
     }
     close_readers(j);
     free(j);

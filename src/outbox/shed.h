@@ -11,6 +11,7 @@
 #define OUTBOX_SHED_H
 
 #include "outbox/outbox.h"
+#include "outbox/shed_book.h"
 
 struct db;
 
@@ -20,10 +21,10 @@ struct db;
 /* Makes room for an event of a class in front of which a limit stands, inside
  * the caller's write transaction: takes out up to most events (SHED_MOST at
  * most) of the same or a lower class, looking at a bounded number of rows
- * behind those it looked at before. *freed of them, 0 when there are none. last
- * is the last id of the log. */
+ * behind those it looked at before. *gone are these. last is the last id of the
+ * log. */
 enum spool_status shed_some(struct db *db, struct outbox *box, int class,
                             enum limit_cause cause, int64_t last, int64_t most,
-                            int64_t *freed, struct spool_error *err);
+                            struct shed_note *gone, struct spool_error *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include "outbox/limits.h"
 #include "outbox/outbox.h"
 #include "outbox/row.h"
+#include "outbox/shed_book.h"
 #include "outbox/toll.h"
 #include "outbox/writer.h"
 
@@ -48,6 +49,7 @@ struct outbox {
     struct limits limits;   /* as a job read them last */
     int64_t limits_version; /* likewise */
     struct toll toll;
+    struct shed_book shed_book;
     int (*class_of)(const char *body, size_t len);
     struct shed_round shed[OUTBOX_CLASSES]; /* jobs' own */
     int64_t not_recovered; /* up to here recover may put events back yet, as was

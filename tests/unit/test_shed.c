@@ -456,6 +456,75 @@ static void bytes_come_back_when_cheap_ones_prevail(void **state)
     fixture_verify(f);
 }
 
+struct told {
+    int64_t lines, events;
+    char last[80];
+};
+
+static bool hear(void *arg, const struct audit_record *r)
+{
+    struct told *t = arg;
+    if (strcmp(r->action, "shed") == 0) {
+        t->lines++;
+        t->events += r->events;
+        (void)snprintf(t->last, sizeof t->last, "%s", r->detail);
+    }
+    return true;
+}
+
+static struct told listen(struct fixture *f)
+{
+    struct told t = {0};
+    assert_int_equal(
+        audit_list(f->box, &(struct audit_range){0}, hear, &t, NULL), SPOOL_OK);
+    return t;
+}
+
+/* Where each put takes one event out the lines would take the room of what
+ * they tell of. */
+static void the_audit_log_has_a_line_a_minute(void **state)
+{
+    struct fixture *f = *state;
+    set(f, 10, 1U << 0);
+    for (int i = 0; i < 60; i++) {
+        put(f, "0", 0);
+    }
+    struct told t = listen(f);
+    assert_int_equal(t.lines, 1);
+    assert_string_equal(t.last, "1, gave way at the limit of events");
+    f->now += 60000;
+    put(f, "40", 0);
+    t = listen(f);
+    assert_int_equal(t.lines, 2);
+    assert_int_equal(t.events, 51);
+    assert_string_equal(t.last, "2 to 51, gave way at the limit of events");
+    for (int i = 0; i < 30; i++) {
+        put(f, "0", 0); /* round the one that stays */
+    }
+    fixture_reopen(f); /* the rest is told by then */
+    t = listen(f);
+    assert_int_equal(t.lines, 3);
+    assert_int_equal(t.events, shed_of(f, 0));
+    assert_string_equal(t.last,
+                        "some of 52 to 83, gave way at the limit of events");
+    fixture_verify(f);
+}
+
+/* It may go on for weeks. */
+static void the_audit_log_has_a_line_an_hour_in_the_end(void **state)
+{
+    struct fixture *f = *state;
+    set(f, 10, 1U << 0);
+    for (int i = 0; i < 24 * 30; i++) {
+        f->now += 120000;
+        put(f, "0", 0);
+    }
+    struct told t = listen(f);
+    assert_in_range(t.lines, 24, 32);
+    fixture_reopen(f);
+    assert_int_equal(listen(f).events, shed_of(f, 0));
+}
+
 static void it_stands_in_the_audit_log(void **state)
 {
     struct fixture *f = *state;
@@ -500,6 +569,10 @@ int main(void)
         TEST(above_its_share_one_gives_way_for_one),
         TEST(bytes_come_back_when_cheap_ones_prevail),
         TEST(it_stands_in_the_audit_log),
+        TEST(the_audit_log_has_a_line_a_minute),
+        cmocka_unit_test_setup_teardown(
+            the_audit_log_has_a_line_an_hour_in_the_end, fixture_setup_in_ram,
+            fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
