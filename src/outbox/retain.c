@@ -201,19 +201,24 @@ static enum spool_status join_tiles(struct db *db, struct retain_job *j,
     return status;
 }
 
-/* As many as there are: a spool that takes some keys a second would grow. */
+/* As many as there are, since a spool that takes some keys a second would grow.
+ * But where all are old enough it may be the clock that is ahead: then some a
+ * round will do. */
 static enum spool_status forget_keys(struct db *db, struct retain_job *j,
                                      struct spool_error *err)
 {
     static const enum statement both[] = {STATEMENT_RETAIN_KEYS,
                                           STATEMENT_RETAIN_ORDERS};
-    int64_t before = j->now - j->r->keep_keys_ms;
-    enum spool_status status = SPOOL_OK;
+    int64_t before = j->now - j->r->keep_keys_ms, newest = 0;
+    bool most = false;
+    enum spool_status status =
+        db_number(db, err, 0, &newest, STATEMENT_RETAIN_NEWEST_KEY, "");
     for (size_t i = 0; status == SPOOL_OK && i < 2; i++) {
         status = db_run(db, err, both[i], "ii", before, (int64_t)STEP_KEYS);
-        j->more = j->more || (status == SPOOL_OK &&
-                              sqlite3_changes(db->handle) == STEP_KEYS);
+        most = most ||
+               (status == SPOOL_OK && sqlite3_changes(db->handle) == STEP_KEYS);
     }
+    j->more = most && newest >= before;
     return status;
 }
 
@@ -282,6 +287,8 @@ static enum spool_status run_phase(struct db *db, struct retain_job *j,
         return join_tiles(db, j, err);
     case RETAIN_KEYS:
         return forget(db, j, err);
+    case RETAIN_PAGES:
+        return shrink(db, j, err);
     }
     return SPOOL_OK;
 }
@@ -293,7 +300,7 @@ static enum spool_status run_phases(struct db *db, struct retain_job *j,
 {
     struct retain_round *r = &j->box->round;
     enum spool_status status = run_phase(db, j, r->phase, err);
-    while (status == SPOOL_OK && !j->more && r->phase != RETAIN_KEYS) {
+    while (status == SPOOL_OK && !j->more && r->phase != RETAIN_PAGES) {
         r->phase++;
         status = run_phase(db, j, r->phase, err);
     }
@@ -313,7 +320,8 @@ static enum spool_status run_step(struct db *db, void *arg,
     if (status == SPOOL_OK) {
         status = run_phases(db, j, err);
     }
-    if (status == SPOOL_OK) {
+    /* Each step gives back what it can: the last ones have less to do. */
+    if (status == SPOOL_OK && j->more && j->box->round.phase != RETAIN_PAGES) {
         status = shrink(db, j, err);
     }
     /* Only a checkpoint makes the file itself smaller: one behind the last. */

@@ -494,6 +494,9 @@ const char *const statement_sql[STATEMENT_COUNT] = {
     [STATEMENT_RETAIN_ORDERS] =
         "DELETE FROM spool_order WHERE number IN "
         "(SELECT number FROM spool_order WHERE at < ?1 LIMIT ?2)",
+    [STATEMENT_RETAIN_NEWEST_KEY] =
+        "SELECT max(coalesce((SELECT max(at) FROM spool_key), 0), "
+        "coalesce((SELECT max(at) FROM spool_order), 0))",
     [STATEMENT_RETAIN_FREE] = "PRAGMA freelist_count",
     [STATEMENT_RETAIN_SHRINK] = "PRAGMA incremental_vacuum(200)",
 

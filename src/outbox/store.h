@@ -24,7 +24,7 @@ struct shed_round {
 };
 
 /* What a round of retention does, one after the other. */
-enum retain_phase { RETAIN_EVENTS, RETAIN_TILES, RETAIN_KEYS };
+enum retain_phase { RETAIN_EVENTS, RETAIN_TILES, RETAIN_KEYS, RETAIN_PAGES };
 
 /* Where it stands: what comes next, and of the tiles from which on. */
 struct retain_round {

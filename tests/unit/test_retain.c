@@ -406,23 +406,41 @@ static void a_dedupe_key_is_known_for_as_long_as_was_said(void **state)
     assert_int_equal(put_with_key(f), APPENDED);
 }
 
-/* One round forgets them, however many there are, and steps that are short. */
-static void keys_do_not_pile_up(void **state)
+static void put_keys(struct fixture *f)
 {
-    struct fixture *f = *state;
-    static char keys[150][8];
-    static struct outbox_event events[150];
-    for (size_t i = 0; i < 150; i++) {
+    static char keys[250][8];
+    static struct outbox_event events[250];
+    for (size_t i = 0; i < 250; i++) {
         (void)snprintf(keys[i], sizeof keys[i], "k%zu", i);
         events[i] = (struct outbox_event){.body = "{}", .len = 2};
         events[i].key = keys[i];
         events[i].order.number = keys[i];
     }
-    assert_int_equal(outbox_append(f->box, events, 150, NULL), SPOOL_OK);
+    assert_int_equal(outbox_append(f->box, events, 250, NULL), SPOOL_OK);
+}
+
+/* One round forgets them, however many there are, and steps that are short. */
+static void keys_do_not_pile_up(void **state)
+{
+    struct fixture *f = *state;
+    put_keys(f);
     f->now += 401 * 24 * HOUR;
+    assert_int_equal(put_with_key(f), APPENDED);
     (void)retain(f, &day);
-    assert_int_equal(rows(f, "spool_key"), 0);
+    assert_int_equal(rows(f, "spool_key"), 1);
     assert_int_equal(rows(f, "spool_order"), 0);
+}
+
+/* Nothing is young, so it may not be true that all are old. */
+static void a_clock_that_is_ahead_forgets_few_keys(void **state)
+{
+    struct fixture *f = *state;
+    put_keys(f);
+    f->now += 12 * 365 * 24 * HOUR;
+    (void)retain(f, &day);
+    f->now -= 12 * 365 * 24 * HOUR;
+    assert_int_equal(rows(f, "spool_key"), 150);
+    assert_int_equal(rows(f, "spool_order"), 150);
 }
 
 #define TEST(name)                                                             \
@@ -442,6 +460,7 @@ int main(void)
         TEST(a_lane_without_events_keeps_nothing),
         TEST(a_dedupe_key_is_known_for_as_long_as_was_said),
         TEST(keys_do_not_pile_up),
+        TEST(a_clock_that_is_ahead_forgets_few_keys),
         TEST(the_file_shrinks_and_tiles_are_joined),
         cmocka_unit_test_setup_teardown(a_step_looks_at_some_tiles_alone,
                                         fixture_setup_in_ram, fixture_teardown),
