@@ -7,8 +7,10 @@
  *
  * A handle may be used from any number of threads at once, and any number of
  * processes may have the same spool open. A handle is its process's: in a child
- * that is forked it answers SPOOL_MISUSE and spool_close does nothing; open the
- * spool in the child.
+ * that is forked it answers SPOOL_MISUSE and spool_close does nothing. A child
+ * that was forked while its parent had a spool open, any spool, can open none
+ * either, nor can a child of its own (SPOOL_MISUSE), until it has exec'd: fork
+ * first, or close them all before, and open then.
  *
  * A program that runs under a limit on the size of files (setrlimit(2)) must
  * ignore SIGXFSZ: then a put that comes to it ends with SPOOL_FULL. */

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "outbox/aside.h"
+#include "outbox/fork.h"
 #include "outbox/keep.h"
 #include "outbox/migrate.h"
 #include "outbox/site.h"
@@ -154,11 +155,13 @@ static enum spool_status open_or_set_aside(struct outbox *box,
     return status;
 }
 
-enum spool_status outbox_open(const struct outbox_options *options,
-                              struct outbox **out, struct spool_error *err)
+static enum spool_status open_outbox(const struct outbox_options *options,
+                                     struct outbox **out,
+                                     struct spool_error *err)
 {
     struct outbox *box = calloc(1, sizeof *box);
     if (box == NULL) {
+        fork_leave();
         return failed(err, SPOOL_NO_MEMORY, "out of memory");
     }
     box->process = getpid();
@@ -196,6 +199,13 @@ enum spool_status outbox_open(const struct outbox_options *options,
     return SPOOL_OK;
 }
 
+enum spool_status outbox_open(const struct outbox_options *options,
+                              struct outbox **out, struct spool_error *err)
+{
+    enum spool_status status = fork_enter(err);
+    return status == SPOOL_OK ? open_outbox(options, out, err) : status;
+}
+
 /* What no commit took along. */
 static enum spool_status write_rest(struct db *db, void *arg,
                                     struct spool_error *err)
@@ -228,6 +238,7 @@ void outbox_close(struct outbox *box)
     (void)pthread_mutex_destroy(&box->read_lock);
     free(box->path);
     free(box);
+    fork_leave();
 }
 
 const char *outbox_path(const struct outbox *box)

@@ -6,9 +6,9 @@
  * A failed call leaves the outbox usable and nothing stored, except that
  * SPOOL_UNKNOWN (the commit failed half-way) and SPOOL_MOVED (the file is no
  * longer in its place) end it: from then on every write answers the same until
- * the outbox is closed and opened again. In a child
- * that was forked since it was opened all answer SPOOL_MISUSE, and closing it
- * does nothing. */
+ * the outbox is closed and opened again. In a child that was forked since it
+ * was opened all answer SPOOL_MISUSE, as does opening any outbox, and closing
+ * it does nothing. */
 #ifndef OUTBOX_OUTBOX_H
 #define OUTBOX_OUTBOX_H
 

@@ -16,7 +16,7 @@ static enum spool_status check_process(const struct outbox *box,
     }
     return failed(err, SPOOL_MISUSE,
                   "%s was opened by process %ld, of which this one is a fork; "
-                  "open it again in here",
+                  "fork first and open then, or exec",
                   box->path, (long)box->process);
 }
 

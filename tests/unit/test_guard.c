@@ -447,6 +447,8 @@ static void several_make_a_spool_at_once(void **state)
 {
     struct fixture *f = *state;
     char path[128];
+    outbox_close(f->box);
+    f->box = NULL;
     for (int round = 0; round < 25; round++) {
         pid_t children[4];
         int begin[2];

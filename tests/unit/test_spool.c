@@ -564,10 +564,18 @@ static int in_a_child(struct spool *spool)
     int wrong = 0;
     wrong += spool_put(spool, EVENT, strlen(EVENT), NULL, NULL, &err) !=
              SPOOL_MISUSE;
-    wrong += strstr(err.message, "open it again in here") == NULL;
+    wrong += strstr(err.message, "fork first and open then") == NULL;
     wrong += spool_stats(spool, "shop", &stats, &err) != SPOOL_MISUSE;
     spool_close(spool);
     return wrong;
+}
+
+static int exit_status(pid_t child)
+{
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
 }
 
 static size_t read_mark(char bytes[4096])
@@ -584,7 +592,6 @@ static size_t read_mark(char bytes[4096])
 static void a_handle_is_not_a_forked_child_s(void **state)
 {
     char before[4096], after[4096];
-    int status;
     struct spool_receipt r;
     assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, NULL, NULL),
                      SPOOL_OK);
@@ -593,14 +600,63 @@ static void a_handle_is_not_a_forked_child_s(void **state)
     if (child == 0) {
         _exit(in_a_child(*state));
     }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+    assert_int_equal(exit_status(child), 0);
     /* It does not say of its parent that it has ended well. */
     assert_int_equal(read_mark(after), n);
     assert_memory_equal(before, after, n);
     assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, &r, NULL),
                      SPOOL_OK);
     assert_int_equal(r.id, 2);
+}
+
+static enum spool_status open_and_put(const char *path)
+{
+    struct spool_error err;
+    struct spool *spool;
+    struct spool_options options = {.path = path, .create = 1};
+    options.check = SPOOL_CHECK_OFF;
+    enum spool_status status = spool_open(&options, &spool, &err);
+    if (status == SPOOL_OK) {
+        status = spool_put(spool, EVENT, strlen(EVENT), NULL, NULL, &err);
+        spool_close(spool);
+    } else if (strstr(err.message, "fork first and open then") == NULL) {
+        status = SPOOL_UNKNOWN;
+    }
+    return status;
+}
+
+static void a_child_forked_beside_an_open_spool_opens_none(void **state)
+{
+    char other[128];
+    (void)snprintf(other, sizeof other, "%s/other.db", place.folder);
+    pid_t child = fork();
+    if (child == 0) {
+        spool_close(*state); /* which makes no difference */
+        bool refused = open_and_put(place.path) == SPOOL_MISUSE &&
+                       open_and_put(other) == SPOOL_MISUSE;
+        pid_t grandchild = fork();
+        if (grandchild == 0) {
+            _exit(open_and_put(place.path) == SPOOL_MISUSE ? 0 : 1);
+        }
+        _exit(refused && exit_status(grandchild) == 0 ? 0 : 1);
+    }
+    assert_int_equal(exit_status(child), 0);
+    assert_int_equal(access(other, F_OK), -1);
+}
+
+static void a_child_forked_behind_the_last_close_opens(void **state)
+{
+    struct spool_options options = {.path = "/dev/null/none"};
+    spool_close(place.spool);
+    assert_int_not_equal(spool_open(&options, &place.spool, NULL), SPOOL_OK);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit((int)open_and_put(place.path));
+    }
+    assert_int_equal(exit_status(child), SPOOL_OK);
+    options.path = place.path;
+    assert_int_equal(spool_open(&options, &place.spool, NULL), SPOOL_OK);
+    *state = place.spool;
 }
 
 /* Also one that lives on neither ends it nor keeps another from starting. */
@@ -647,6 +703,8 @@ int main(void)
         TEST(a_flusher_runs_in_a_thread_of_its_own),
         TEST(threads_of_a_flusher_take_no_signal_of_the_program_s),
         TEST(a_handle_is_not_a_forked_child_s),
+        TEST(a_child_forked_beside_an_open_spool_opens_none),
+        TEST(a_child_forked_behind_the_last_close_opens),
         TEST(a_flusher_is_not_a_forked_child_s),
         TEST(a_destination_needs_a_url_that_is_safe),
         TEST(a_destination_can_be_all_that_spoolctl_makes),
