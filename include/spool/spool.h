@@ -161,7 +161,7 @@ struct spool_destination {
     /* Whom to trust, and who we are to the endpoint: PEM files. */
     const char *ca_file; /* in place of the system's */
     const char *client_cert;
-    const char *client_key; /* NULL: it is in client_cert */
+    const char *client_key; /* without a pass phrase; NULL: in client_cert */
     const char *proxy;      /* http:// or socks5h://; NULL: none, whatever the
                                environment says */
     int lanes;        /* requests at once; order is kept within a session (1) */

@@ -63,7 +63,9 @@ bool bounds_set_peer(CURL *easy, const struct http_request *r,
     /* The system's folder would be asked as well. */
     return (ca == NULL || (SET(CAINFO, ca) && SET(CAPATH, NULL))) &&
            (r->client_cert == NULL ||
-            (SET(SSLCERT, r->client_cert) && SET(SSLKEY, key))) &&
+            (SET(SSLCERT, r->client_cert) && SET(SSLKEY, key) &&
+             /* Not to be asked for at the terminal, while the loop waits. */
+             SET(KEYPASSWD, ""))) &&
            /* An empty text is "none, whatever the environment says". */
            SET(PROXY, r->proxy != NULL ? r->proxy : "") && SET(NOPROXY, "") &&
            SET(SUPPRESS_CONNECT_HEADERS, 1L);

@@ -157,12 +157,11 @@ static void free_post(struct http_post *post)
     free(post);
 }
 
-/* Of either side: the peer is not who it should be, or a file that says who we
- * are, or whom to trust, cannot be used. */
+/* The peer is not who it should be, or the file that says whom to trust cannot
+ * be used. */
 static bool is_untrusted(CURLcode result)
 {
-    return result == CURLE_SSL_CERTPROBLEM ||
-           result == CURLE_PEER_FAILED_VERIFICATION ||
+    return result == CURLE_PEER_FAILED_VERIFICATION ||
            result == CURLE_SSL_CACERT_BADFILE ||
            result == CURLE_SSL_ISSUER_ERROR ||
            result == CURLE_SSL_INVALIDCERTSTATUS;
@@ -192,6 +191,9 @@ static enum transport transport_of(const struct http_post *post,
     }
     if (post->sent > 0) {
         return TRANSPORT_LOST;
+    }
+    if (result == CURLE_SSL_CERTPROBLEM) {
+        return TRANSPORT_UNNAMED;
     }
     return is_untrusted(result) ? TRANSPORT_UNTRUSTED : TRANSPORT_UNSENT;
 }

@@ -390,6 +390,12 @@ static void judge_silence(const struct reply *reply, struct judgement *out)
         decide(out, VERDICT_HOLD, "TLS",
                "the endpoint's certificate is not accepted: %s", reply->error);
         return;
+    case TRANSPORT_UNNAMED:
+        decide(out, VERDICT_HOLD, "TLS",
+               "the client certificate or its key cannot be used (a pass "
+               "phrase is not asked for): %s",
+               reply->error);
+        return;
     case TRANSPORT_TURNED_AWAY:
         decide(out, VERDICT_HOLD, "TLS",
                "the endpoint refuses us in TLS (client certificate, protocol "

@@ -13,8 +13,9 @@ enum transport {
     TRANSPORT_OK,          /* a whole response arrived */
     TRANSPORT_UNSENT,      /* no body byte left this process: nothing can have
                               been processed (no connection, DNS, timeout) */
-    TRANSPORT_UNTRUSTED,   /* TLS: the peer is not who it should be, or a file
-                              that says so or who we are cannot be used */
+    TRANSPORT_UNTRUSTED,   /* TLS: the peer is not who it should be, or the file
+                              that says so cannot be used */
+    TRANSPORT_UNNAMED,     /* TLS: what says who we are cannot be used */
     TRANSPORT_TURNED_AWAY, /* TLS: the peer refused us. Under TLS 1.3 body bytes
                               may have left before it did, but it read none */
     TRANSPORT_LOST         /* body bytes went out, no whole usable response came

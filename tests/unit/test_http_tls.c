@@ -299,7 +299,44 @@ static void a_client_certificate_that_cannot_be_read_is_our_fault(void **state)
     start_server(f, "");
     f->client.options.ca_file = f->certificate;
     f->client.client_cert = "/nonexistent/client.pem";
-    assert_untrusted(client_ask(&f->client, "[]"));
+    const struct reply *r = client_ask(&f->client, "[]");
+    assert_int_equal(r->transport, TRANSPORT_UNNAMED);
+    assert_string_not_equal(r->error, "");
+}
+
+static void lock_key(const struct fixture *f, const char *path)
+{
+    char command[256];
+    int status = -1;
+    (void)snprintf(command, sizeof command,
+                   "openssl ec -in %s -aes256 -passout pass:word -out %s",
+                   f->key, path);
+    pid_t pid = start_command(command, -1, -1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* Not even where it would be given. */
+static void nobody_is_asked_for_the_pass_phrase_of_a_key(void **state)
+{
+    struct fixture *f = *state;
+    char path[64];
+    int words[2], before = dup(0);
+    (void)snprintf(path, sizeof path, "%s/locked.pem", f->dir);
+    start_server(f, "");
+    lock_key(f, path);
+    assert_int_equal(pipe(words), 0);
+    assert_int_equal(write(words[1], "word\n", 5), 5);
+    assert_int_equal(close(words[1]), 0);
+    assert_int_equal(dup2(words[0], 0), 0);
+    f->client.options.ca_file = f->certificate;
+    f->client.client_cert = f->certificate;
+    f->client.client_key = path;
+    const struct reply *r = client_ask(&f->client, "[]");
+    assert_int_equal(dup2(before, 0), 0);
+    assert_int_equal(close(before) + close(words[0]) + unlink(path), 0);
+    assert_int_equal(r->transport, TRANSPORT_UNNAMED);
+    assert_non_null(strstr(r->error, path));
 }
 
 static void the_secrets_of_a_connection_are_written_nowhere(void **state)
@@ -329,6 +366,7 @@ int main(void)
         FACT(who_shows_no_good_certificate_is_turned_away),
         FACT(tls_1_3_turns_away_in_place_of_an_answer),
         FACT(a_client_certificate_that_cannot_be_read_is_our_fault),
+        FACT(nobody_is_asked_for_the_pass_phrase_of_a_key),
         FACT(a_certificate_of_a_known_authority_is_accepted),
         FACT(a_self_signed_certificate_is_not_trusted),
         FACT(a_certificate_for_another_name_is_not_trusted),

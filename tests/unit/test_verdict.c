@@ -331,6 +331,7 @@ static void without_an_answer_the_transport_decides(void **state)
     } cases[] = {
         {TRANSPORT_UNSENT, 0, "", VERDICT_RETRY, "UNSENT"},
         {TRANSPORT_UNTRUSTED, 0, "", VERDICT_HOLD, "TLS"},
+        {TRANSPORT_UNNAMED, 0, "", VERDICT_HOLD, "TLS"},
         {TRANSPORT_TURNED_AWAY, 0, "", VERDICT_HOLD, "TLS"},
         {TRANSPORT_LOST, 0, "", VERDICT_UNCERTAIN, "LOST"},
         {TRANSPORT_LOST, 200, "", VERDICT_UNCERTAIN, "LOST"},
@@ -356,6 +357,25 @@ static void without_an_answer_the_transport_decides(void **state)
                 assert_non_null(strstr(j.reason, "the cable is out"));
             }
         }
+    }
+}
+
+static void whose_certificate_it_is_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        enum transport transport;
+        const char *whose;
+    } cases[] = {
+        {TRANSPORT_UNTRUSTED, "the endpoint's certificate is not accepted"},
+        {TRANSPORT_UNNAMED, "the client certificate or its key cannot be used"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct judgement j;
+        struct reply r = answer(0, "", "");
+        r.transport = cases[i].transport;
+        judge(PROFILE_SEGMENTIFY, &r, 0, NOV_1994, &j);
+        assert_non_null(strstr(j.reason, cases[i].whose));
     }
 }
 
@@ -552,6 +572,7 @@ int main(void)
         cmocka_unit_test(
             a_web_server_at_odds_with_the_connection_refuses_no_event),
         cmocka_unit_test(without_an_answer_the_transport_decides),
+        cmocka_unit_test(whose_certificate_it_is_is_said),
         cmocka_unit_test(the_endpoints_words_cannot_drive_a_terminal),
         cmocka_unit_test(long_words_are_cut_between_characters),
         cmocka_unit_test(retry_after_is_read_strictly_and_clamped),
