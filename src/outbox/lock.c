@@ -123,6 +123,8 @@ void flusher_lock_drop(struct flusher_lock *lock)
     }
     if (*at == lock) {
         *at = lock->next;
+        /* A child that has just been forked may not have closed it yet. */
+        (void)flock(lock->fd, LOCK_UN);
         (void)close(lock->fd);
         lock->fd = -1;
     }
