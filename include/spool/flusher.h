@@ -65,7 +65,8 @@ struct spool_flusher_options {
      * them (or they were purged): to be looked at, and replayed. -1: a day. */
     int64_t keep_ms;
     /* Of spool_flush: 1: SIGINT and SIGTERM, unless they are ignored, end it as
-     * its timeout does. A second one is not held up. */
+     * its timeout does. From then on they do what they did before: a second one
+     * is not held up. */
     int end_on_signals;
 };
 

@@ -180,19 +180,37 @@ struct foreground {
     const struct spool_flusher_options *options;
     uv_timer_t timer;
     uv_signal_t signals[2];
-    bool patient; /* the timer starts anew with each delivery */
+    bool taken[2];              /* of them */
+    struct sigaction before[2]; /* the program's own, where it was taken */
+    bool patient;               /* the timer starts anew with each delivery */
     bool over;
     bool called_off;            /* by a signal */
     struct spool_error failure; /* status OK unless the flusher failed */
 };
+
+static const int end_signals[2] = {SIGINT, SIGTERM};
+
+/* libuv leaves the default behind, at once: none may come before the program's
+ * handlers are back. */
+static void give_signals_back(struct foreground *g)
+{
+    sigset_t before;
+    signals_block(&before);
+    for (int i = 0; i < 2; i++) {
+        uv_close((uv_handle_t *)&g->signals[i], NULL);
+        if (g->taken[i]) {
+            (void)sigaction(end_signals[i], &g->before[i], NULL);
+        }
+    }
+    signals_restore(&before);
+}
 
 static void end(struct foreground *g)
 {
     if (!g->over) {
         g->over = true;
         uv_close((uv_handle_t *)&g->timer, NULL);
-        uv_close((uv_handle_t *)&g->signals[0], NULL);
-        uv_close((uv_handle_t *)&g->signals[1], NULL);
+        give_signals_back(g);
         flusher_stop(g->flusher, NULL, NULL);
     }
 }
@@ -202,25 +220,21 @@ static void signal_came(uv_signal_t *handle, int number)
     struct foreground *g = handle->data;
     (void)number;
     g->called_off = true;
-    end(g); /* and with it the handlers */
+    end(g);
 }
 
-/* As the shell does for what runs in the background of a script. */
-static bool is_ignored(int number)
-{
-    struct sigaction now;
-    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
-}
-
+/* Those that are ignored stay so: the shell does that for what runs in the
+ * background of a script. */
 static void listen_to_signals(struct foreground *g, uv_loop_t *loop)
 {
-    static const int numbers[2] = {SIGINT, SIGTERM};
     for (int i = 0; i < 2; i++) {
         (void)uv_signal_init(loop, &g->signals[i]);
         g->signals[i].data = g;
-        if (g->options->end_on_signals && !is_ignored(numbers[i])) {
-            (void)uv_signal_start(&g->signals[i], signal_came, numbers[i]);
-        }
+        g->taken[i] =
+            g->options->end_on_signals &&
+            sigaction(end_signals[i], NULL, &g->before[i]) == 0 &&
+            g->before[i].sa_handler != SIG_IGN &&
+            uv_signal_start(&g->signals[i], signal_came, end_signals[i]) == 0;
     }
 }
 

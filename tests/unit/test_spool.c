@@ -371,6 +371,73 @@ static void a_wait_for_the_next_page_has_an_end(void **state)
     assert_int_equal(spool_open(&o, &spool, &err), SPOOL_MISUSE);
 }
 
+static const int end_signals[] = {SIGINT, SIGTERM};
+static volatile sig_atomic_t caught;
+
+static void catch_signal(int number)
+{
+    caught = number;
+}
+
+static void assert_handled_as_before(int number)
+{
+    struct sigaction now;
+    assert_int_equal(raise(number), 0);
+    assert_int_equal(caught, number);
+    assert_int_equal(sigaction(number, NULL, &now), 0);
+    assert_int_equal(sigismember(&now.sa_mask, SIGUSR1), 1);
+    assert_int_equal(now.sa_flags & SA_NODEFER, SA_NODEFER);
+}
+
+/* Once the flush has taken it. */
+static void *send_signal(void *arg)
+{
+    const int *number = arg;
+    struct sigaction now = {.sa_handler = catch_signal};
+    while (now.sa_handler == catch_signal) {
+        (void)sigaction(*number, NULL, &now);
+    }
+    (void)kill(getpid(), *number);
+    return NULL;
+}
+
+static void flush_until(struct spool *spool, int number)
+{
+    pthread_t sender;
+    struct spool_flusher_options o;
+    spool_flusher_options_default(&o);
+    o.end_on_signals = 1;
+    caught = 0;
+    assert_int_equal(pthread_create(&sender, NULL, send_signal, &number), 0);
+    assert_int_equal(spool_flush(spool, NULL, 60000, &o, NULL),
+                     SPOOL_UNFINISHED);
+    assert_int_equal(pthread_join(sender, NULL), 0);
+    assert_int_equal(caught, 0); /* it was the flush's */
+}
+
+static void a_flush_gives_back_the_signals_that_end_it(void **state)
+{
+    struct sigaction own = {.sa_handler = catch_signal, .sa_flags = SA_NODEFER};
+    struct sigaction before[2];
+    struct spool_destination d = {.name = "shop", .url = "http://127.0.0.1:9"};
+    assert_int_equal(spool_add_destination(*state, &d, NULL), SPOOL_OK);
+    assert_int_equal(spool_put(*state, EVENT, strlen(EVENT), NULL, NULL, NULL),
+                     SPOOL_OK);
+    (void)sigemptyset(&own.sa_mask);
+    (void)sigaddset(&own.sa_mask, SIGUSR1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(sigaction(end_signals[i], &own, &before[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        flush_until(*state, end_signals[i]);
+        assert_handled_as_before(SIGINT);
+        assert_handled_as_before(SIGTERM);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(sigaction(end_signals[i], &before[i], NULL), 0);
+    }
+}
+
 static void a_destination_needs_a_url_that_is_safe(void **state)
 {
     struct spool_error err;
@@ -702,6 +769,7 @@ int main(void)
         TEST(flush_says_what_is_left),
         TEST(a_flusher_runs_in_a_thread_of_its_own),
         TEST(threads_of_a_flusher_take_no_signal_of_the_program_s),
+        TEST(a_flush_gives_back_the_signals_that_end_it),
         TEST(a_handle_is_not_a_forked_child_s),
         TEST(a_child_forked_beside_an_open_spool_opens_none),
         TEST(a_child_forked_behind_the_last_close_opens),
