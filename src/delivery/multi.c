@@ -5,6 +5,8 @@
 
 #include <uv.h>
 
+#include "base/signals.h"
+
 struct multi {
     uv_loop_t *loop;
     CURLM *curl;
@@ -68,7 +70,10 @@ static void collect_finished(struct multi *m)
 static void run_transfers(struct multi *m, curl_socket_t socket, int events)
 {
     int running;
+    sigset_t before;
+    signals_block(&before); /* in libcurl's threads, which look up names */
     (void)curl_multi_socket_action(m->curl, socket, events, &running);
+    signals_restore(&before);
     collect_finished(m);
 }
 

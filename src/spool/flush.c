@@ -136,15 +136,15 @@ spool_flusher_start(struct spool *spool,
     if (options != NULL) {
         s->options = *options;
     }
+    sigset_t before;
+    signals_block(&before); /* in libuv's pool too, if it is made for us */
     if (s->options.loop == NULL) {
-        sigset_t before;
-        signals_block(&before); /* in libuv's pool too, if it is made for us */
         status = start_thread(spool, s, err);
-        signals_restore(&before);
     } else {
         struct flusher_options o = options_for(spool, &s->options);
         status = flusher_start(&o, &s->flusher, err);
     }
+    signals_restore(&before);
     if (status != SPOOL_OK) {
         free(s);
         return status;
@@ -282,7 +282,10 @@ static enum spool_status run_foreground(struct spool *spool, uv_loop_t *loop,
     options.idle = nothing_to_do;
     options.report = foreground_report;
     options.arg = &g;
+    sigset_t before;
+    signals_block(&before); /* as in spool_flusher_start */
     enum spool_status status = flusher_start(&options, &g.flusher, err);
+    signals_restore(&before);
     if (status != SPOOL_OK) {
         return status;
     }

@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <semaphore.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -11,6 +12,7 @@
 #include "support/client.h"
 
 static sem_t asked, released, returned;
+static sigset_t blocked; /* in the thread that asks */
 
 /* What libcurl calls, from a thread of its own. */
 __attribute__((visibility("default"))) int
@@ -18,6 +20,7 @@ getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
             struct addrinfo **result)
 {
     (void)name, (void)service, (void)hints, (void)result;
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &blocked);
     (void)sem_post(&asked);
     (void)sem_wait(&released);
     (void)sem_post(&returned);
@@ -58,6 +61,20 @@ static void a_hanging_lookup_does_not_hold_up_the_deadline(void **state)
     release();
 }
 
+static void the_thread_that_looks_up_takes_no_signal(void **state)
+{
+    struct client *c = *state;
+    sigset_t own;
+    c->options.total_timeout_ms = 100;
+    (void)client_ask(c, "[]");
+    assert_int_equal(sem_trywait(&asked), 0);
+    release();
+    assert_int_equal(sigismember(&blocked, SIGTERM), 1);
+    assert_int_equal(sigismember(&blocked, SIGPIPE), 1);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &own), 0);
+    assert_int_equal(sigismember(&own, SIGTERM), 0);
+}
+
 static void a_hanging_lookup_does_not_hold_up_a_cancellation(void **state)
 {
     struct client *c = *state;
@@ -78,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FACT(a_hanging_lookup_does_not_hold_up_the_deadline),
         FACT(a_hanging_lookup_does_not_hold_up_a_cancellation),
+        FACT(the_thread_that_looks_up_takes_no_signal),
     };
     (void)sem_init(&asked, 0, 0);
     (void)sem_init(&released, 0, 0);

@@ -371,6 +371,57 @@ static void a_wait_for_the_next_page_has_an_end(void **state)
     assert_int_equal(spool_open(&o, &spool, &err), SPOOL_MISUSE);
 }
 
+static int exit_status(pid_t child)
+{
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+enum mode { OWN_THREAD, CALLER_S_LOOP, FOREGROUND };
+
+/* In a process of its own, since libuv's pool is made once: how many of the
+ * threads that a flusher starts take a signal; -1: none was started. */
+static int takers_of(enum mode mode, const char *path)
+{
+    uv_loop_t loop;
+    struct spool *spool;
+    struct spool_flusher *flusher;
+    struct spool_flusher_options o;
+    struct spool_options options = {.path = path, .create = 1};
+    struct threads before = count_threads();
+    spool_flusher_options_default(&o);
+    o.loop = mode == CALLER_S_LOOP ? &loop : NULL;
+    enum spool_status status = uv_loop_init(&loop) == 0
+                                   ? spool_open(&options, &spool, NULL)
+                                   : SPOOL_NO_MEMORY;
+    if (status == SPOOL_OK) {
+        status = mode == FOREGROUND
+                     ? spool_flush(spool, NULL, 0, &o, NULL)
+                     : spool_flusher_start(spool, &o, &flusher, NULL);
+    }
+    struct threads after = count_threads();
+    bool started = status == SPOOL_OK && after.all > before.all;
+    return started ? after.takers - before.takers : -1;
+}
+
+static void libuv_s_pool_takes_no_signal_of_the_program_s(void **state)
+{
+    char folder[64], path[96];
+    (void)state;
+    fixture_make_folder(folder);
+    (void)snprintf(path, sizeof path, "%s/outbox.db", folder);
+    for (int mode = OWN_THREAD; mode <= FOREGROUND; mode++) {
+        pid_t child = fork();
+        if (child == 0) {
+            _exit(takers_of((enum mode)mode, path) == 0 ? 0 : 1);
+        }
+        assert_int_equal(exit_status(child), 0);
+    }
+    fixture_remove_folder(folder);
+}
+
 static const int end_signals[] = {SIGINT, SIGTERM};
 static volatile sig_atomic_t caught;
 
@@ -637,14 +688,6 @@ static int in_a_child(struct spool *spool)
     return wrong;
 }
 
-static int exit_status(pid_t child)
-{
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
 static size_t read_mark(char bytes[4096])
 {
     char path[sizeof place.path + 8];
@@ -757,6 +800,9 @@ static void a_flusher_is_not_a_forked_child_s(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First: the thread sanitizer lets no fork of several threads start
+         * more. */
+        cmocka_unit_test(libuv_s_pool_takes_no_signal_of_the_program_s),
         TEST(an_accepted_event_has_an_id),
         TEST(a_wait_for_the_next_page_has_an_end),
         TEST(a_refused_event_is_told_why_and_not_stored),
