@@ -7,7 +7,11 @@
  *
  * The threads it starts take no signal of the program's. On a loop or a thread
  * of the caller's the program must ignore SIGPIPE, which a TLS library may
- * raise. */
+ * raise.
+ *
+ * Once a flusher or a flush has run in a process, a child that is forked from
+ * it ends with _exit or an exec: exit, or a return from main, has libuv wait
+ * there for its pool's threads, which the child does not have, and crashes. */
 #ifndef SPOOL_FLUSHER_H
 #define SPOOL_FLUSHER_H
 
