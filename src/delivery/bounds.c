@@ -1,6 +1,7 @@
 #include "delivery/bounds.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/error.h"
 
@@ -37,9 +38,19 @@ enum spool_status bounds_check(const struct http_request *request,
     return SPOOL_OK;
 }
 
+/* A program that is exec'd meanwhile would keep the connection open. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose,
+                                 struct curl_sockaddr *address)
+{
+    (void)arg, (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC,
+                  address->protocol);
+}
+
 bool bounds_set(CURL *easy, const struct http_options *o)
 {
-    return SET(PROTOCOLS_STR, "http,https") && SET(FOLLOWLOCATION, 0L) &&
+    return SET(OPENSOCKETFUNCTION, open_socket) &&
+           SET(PROTOCOLS_STR, "http,https") && SET(FOLLOWLOCATION, 0L) &&
            SET(DISALLOW_USERNAME_IN_URL, 1L) &&
            SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
            SET(HTTP09_ALLOWED, 0L) &&

@@ -1,9 +1,12 @@
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -71,6 +74,33 @@ static void a_request_carries_the_body_and_no_more_headers(void **state)
                    rogue_port(f->rogue));
     assert_int_equal(rogue_requests(f->rogue), 1);
     assert_string_equal(rogue_request(f->rogue, 0, NULL), want);
+}
+
+/* Sockets of this process that lead there; passed on: to what is exec'd. */
+static int count_connections(int port, bool passed_on)
+{
+    int n = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        struct sockaddr_in peer = {0};
+        socklen_t size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+            peer.sin_family == AF_INET && ntohs(peer.sin_port) == port) {
+            bool goes = (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;
+            n += goes == passed_on;
+        }
+    }
+    return n;
+}
+
+static void no_connection_is_passed_on_to_another_program(void **state)
+{
+    struct fixture *f = *state;
+    const struct rogue_script scripts[] = {{.answer = OK_ANSWER}};
+    serve(f, scripts, 1);
+    assert_int_equal(client_ask(&f->client, "[]")->http, 200);
+    int port = rogue_port(f->rogue);
+    assert_int_equal(count_connections(port, true), 0);
+    assert_int_equal(count_connections(port, false), 1);
 }
 
 static void without_a_body_it_is_a_get(void **state)
@@ -610,6 +640,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FACT(a_request_carries_the_body_and_no_more_headers),
+        FACT(no_connection_is_passed_on_to_another_program),
         FACT(without_a_body_it_is_a_get),
         FACT(an_answer_arrives_whole),
         FACT(every_framing_of_an_answer_is_read),
