@@ -34,6 +34,21 @@ static enum spool_status check_name(const char *name, struct spool_error *err)
                   name);
 }
 
+/* It becomes a line of a request's header. */
+static enum spool_status check_origin(const struct destination *d,
+                                      struct spool_error *err)
+{
+    for (const char *p = d->origin; *p != '\0'; p++) {
+        if ((unsigned char)*p < ' ' || *p == 0x7F) {
+            return failed(err, SPOOL_MISUSE,
+                          "the origin of %s must have no line breaks or other "
+                          "control characters",
+                          d->name);
+        }
+    }
+    return SPOOL_OK;
+}
+
 static enum spool_status check(const struct destination *d,
                                struct spool_error *err)
 {
@@ -62,7 +77,7 @@ static enum spool_status check(const struct destination *d,
     if (status == SPOOL_OK && d->url[0] == '\0') {
         return failed(err, SPOOL_MISUSE, "destination %s needs a URL", d->name);
     }
-    return status;
+    return status == SPOOL_OK ? check_origin(d, err) : status;
 }
 
 struct change {
@@ -481,8 +496,8 @@ static enum spool_status set_state(struct db *db, void *arg,
             audit(db, d.since, paused ? "pause" : "resume", d.name, 0, "", err);
     }
     if (status == SPOOL_OK) {
-        (void)keep_write(db,
-                         NULL); /* a full disk is no reason to stay paused */
+        /* A full disk is no reason to stay paused. */
+        (void)keep_write(db, NULL);
     }
     return status;
 }

@@ -403,6 +403,10 @@ static void a_destination_is_checked_before_it_is_added(void **state)
     d.lanes = 1;
     d.url[0] = '\0';
     assert_int_equal(destination_add(f->box, &d, &err), SPOOL_MISUSE);
+    d = f->d;
+    (void)snprintf(d.origin, sizeof d.origin, "https://a.example\r\nA: b");
+    assert_int_equal(destination_set(f->box, &d, &err), SPOOL_MISUSE);
+    assert_non_null(strstr(err.message, "origin"));
     assert_int_equal(destination_find(f->box, "nobody", &d, &err),
                      SPOOL_NOT_FOUND);
     assert_non_null(strstr(err.message, "shop"));

@@ -537,6 +537,8 @@ static void a_destination_can_be_all_that_spoolctl_makes(void **state)
         {{.lanes = 257}, "lanes"},
         {{.batch_events = -1}, "batch-events"},
         {{.rate = -1}, "rate"},
+        {{.origin = "https://a.example\r\nX-Role: admin"}, "origin"},
+        {{.origin = "https://a.example\n"}, "origin"},
     };
     struct spool_error err;
     struct destination kept;
