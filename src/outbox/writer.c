@@ -13,6 +13,8 @@
  * start. */
 #define WAL_FRAMES_MAX 500
 #define PAGE_BYTES     8192 /* as db_open.c makes them */
+/* No disk has as much, and it can be multiplied by 100 for a class's share. */
+#define KEPT_MAX (INT64_MAX / 128)
 
 /* How long a leader waits for the threads that came last time. A sync takes
  * ten times as long, and each thread that makes it saves one. */
@@ -222,7 +224,8 @@ static void lead(struct writer *w, struct write_job *jobs)
 int64_t writer_keeps_free(const struct writer *w, int64_t wanted)
 {
     int64_t wal = (int64_t)w->db.wal_frames * PAGE_BYTES;
-    return wal + (wanted > w->ballast.bytes ? wanted : w->ballast.bytes);
+    int64_t kept = wanted > w->ballast.bytes ? wanted : w->ballast.bytes;
+    return wal + (kept < KEPT_MAX ? kept : KEPT_MAX);
 }
 
 enum spool_status writer_has_room(const struct writer *w, int64_t wanted,

@@ -229,6 +229,24 @@ static void free_disk_is_kept_free(void **state)
     assert_int_equal(use(f).refused[LIMIT_DISK][HIGH], 1);
 }
 
+static void more_free_than_any_disk_has_takes_nothing(void **state)
+{
+    static const int64_t free_disk[] = {INT64_MAX, INT64_MAX - 1, INT64_MAX / 2,
+                                        INT64_MAX / 100};
+    struct fixture *f = *state;
+    struct limits l = get(f);
+    struct outbox_event e = {.body = "{}", .len = 2, .class = HIGH};
+    assert_int_equal(put(f, 1, HIGH), 1); /* the WAL is not empty */
+    for (size_t i = 0; i < sizeof free_disk / sizeof *free_disk; i++) {
+        l.free_disk = free_disk[i];
+        set(f, &l);
+        assert_int_equal(outbox_append(f->box, &e, 1, NULL), SPOOL_FULL);
+    }
+    l.free_disk = 0;
+    set(f, &l);
+    assert_int_equal(put(f, 1, HIGH), 1);
+}
+
 static void refusals_are_still_known_when_it_is_opened_again(void **state)
 {
     struct fixture *f = *state;
@@ -311,6 +329,7 @@ int main(void)
         TEST(a_known_key_is_answered_on_a_full_spool),
         TEST(a_limit_of_bytes_holds_for_the_pages_in_use),
         TEST(free_disk_is_kept_free),
+        TEST(more_free_than_any_disk_has_takes_nothing),
         TEST(refusals_are_still_known_when_it_is_opened_again),
         TEST(limits_hold_for_every_handle_at_once),
         TEST(a_file_of_an_earlier_release_is_counted),
