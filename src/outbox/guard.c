@@ -267,7 +267,7 @@ enum spool_status guard_empty(const char *path, struct spool_error *err)
     /* The file after what lies beside it: another may be making it. */
     bool has_wal = lstat(wal, &st) == 0 && st.st_size > WAL_HEAD;
     enum spool_status status = guard_new(path, err);
-    if (lstat(path, &st) == 0 && st.st_size > 0) {
+    if (lstat(path, &st) == 0 && (st.st_size > 0 || !S_ISREG(st.st_mode))) {
         return SPOOL_OK;
     }
     if (status == SPOOL_OK && has_wal) {

@@ -87,7 +87,12 @@ static const struct scene scenes[] = {
      SPOOL_OK, "is a copy", 0},
     {"file emptied", CLOSED, ": >o; rm o-wal", SPOOL_DAMAGED,
      "events were accepted", 0},
-    {"file deleted", CLOSED, "rm o o-wal o-shm", SPOOL_NOT_FOUND, "init", 0},
+    {"file deleted", CLOSED, "rm o o-wal o-shm", SPOOL_DAMAGED,
+     "events were accepted", 0},
+    {"file moved away", CLOSED, "mv o x", SPOOL_DAMAGED, "events were accepted",
+     0},
+    {"file and mark moved away", CLOSED, "mv o x; mv o-mark y", SPOOL_DAMAGED,
+     "nowhere else", 0},
     /* The mark tells that it was a spool: it is set aside. -1: what is lost is
      * not known before recover has looked, and no reader may be added. */
     {"file of zeros", CLOSED, "head -c 65536 /dev/zero >o; rm o-wal o-shm",
