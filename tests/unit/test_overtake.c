@@ -310,6 +310,39 @@ static void a_replay_ends_what_is_known(void **state)
     backlog_destroy(b);
 }
 
+/* Sessions may leave the lane that had events in it before: 9 follows 7. */
+static void a_replay_of_both_lanes_keeps_their_order(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    struct operation done;
+    static const int64_t all[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+    put(f, "aaaac");
+    struct backlog *b = survey(f, 0);
+    put(f, "xcy");
+    take(f, b, &turn);
+    const char *const first[] = {"1 2 3 4", "6 8", "5 7", NULL};
+    expect_batches(f, b, &turn, first);
+    backlog_destroy(b);
+    assert_int_equal(operate_replay(f->box, &f->d, all, 4, "test", &done, &err),
+                     SPOOL_OK);
+    b = survey(f, 0);
+    put(f, "cz");
+    b->express_next = true;
+    take(f, b, &turn);
+    assert_true(turn.batches[0].express);
+    const char *const second[] = {"9 10", "1 2 3 4", NULL};
+    expect_batches(f, b, &turn, second);
+    backlog_destroy(b);
+    assert_int_equal(destination_find(f->box, "shop", &f->d, &err), SPOOL_OK);
+    assert_int_equal(
+        operate_replay(f->box, &f->d, all, 10, "test", &done, &err), SPOOL_OK);
+    take(f, NULL, &turn);
+    const char *const again[] = {"1 2 3 4", "5", "6 8", "7", "9 10", NULL};
+    expect_batches(f, NULL, &turn, again);
+}
+
 static void what_was_read_ahead_before_is_read_anew(void **state)
 {
     struct fixture *f = *state;
@@ -796,6 +829,7 @@ int main(int argc, char **argv)
         EACH(what_a_restart_finds_goes_by_its_ids),
         EACH(nothing_between_keeps_nothing_waiting),
         EACH(a_replay_ends_what_is_known),
+        EACH(a_replay_of_both_lanes_keeps_their_order),
         EACH(what_was_read_ahead_before_is_read_anew),
         EACH(what_has_overtaken_is_not_in_what_was_read_before),
         EACH(an_old_backlog_is_noticed),
