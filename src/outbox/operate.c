@@ -223,21 +223,80 @@ static enum spool_status change_tile(struct db *db, struct operate_job *j,
     return status == SPOOL_OK ? join_left(db, j, t, err) : status;
 }
 
-/* How many of the ids from i on lie in the tile with no event of the lane
- * between them. */
+/* Whether the log has no row of lo..hi because damage took them or they gave
+ * way: those count nowhere. */
+static enum spool_status are_missing(struct db *db, const struct operate_job *j,
+                                     int64_t lo, int64_t hi, bool *are,
+                                     struct spool_error *err)
+{
+    int64_t n = 0;
+    enum spool_status status = SPOOL_OK;
+    if (lo <= hi) {
+        status = db_number(db, err, 0, &n, STATEMENT_MISSING_BETWEEN, "iii", lo,
+                           hi, j->d->id);
+    }
+    *are = n >= hi - lo + 1;
+    return status;
+}
+
+static enum spool_status is_others(struct db *db, struct operate_job *j,
+                                   const struct row *row, bool *is,
+                                   struct spool_error *err)
+{
+    struct membership *m = &j->members;
+    enum spool_status status = SPOOL_OK;
+    if (!membership_knows(m, row->id)) {
+        status = membership_look(db, m, row->id, err);
+    }
+    *is = !membership_has(m, row->id, row->part) ||
+          !membership_takes(m, row->body, row->len);
+    return status;
+}
+
+/* Whether an id can be changed together with the one before it: between them
+ * lies no event of the lane, and nothing that retention dropped. Of that nobody
+ * knows whose it was, so it would be made to wait and never be sent. */
+static enum spool_status goes_along(struct db *db, struct operate_job *j,
+                                    int64_t before, int64_t id, bool *along,
+                                    struct spool_error *err)
+{
+    bool more = false;
+    int64_t next = before + 1;
+    enum spool_status status = membership_look(db, &j->members, next, err);
+    sqlite3_stmt *s = db_query(db, STATEMENT_EVENTS_RANGE, "ii", next, id);
+    if (status == SPOOL_OK) {
+        status = db_row(db, s, &more, err);
+    }
+    *along = true;
+    while (status == SPOOL_OK && *along && more) {
+        struct row row;
+        row_read(s, &row);
+        status = are_missing(db, j, next, row.id - 1, along, err);
+        next = row.id + 1;
+        if (status == SPOOL_OK && *along && row.id < id) {
+            status = is_others(db, j, &row, along, err);
+        }
+        if (status == SPOOL_OK && *along) {
+            status = db_row(db, s, &more, err);
+        }
+    }
+    (void)sqlite3_reset(s);
+    return status == SPOOL_OK && *along
+               ? are_missing(db, j, next, id, along, err)
+               : status;
+}
+
+/* How many of the ids from i on lie in the tile and go along with the first. */
 static enum spool_status run_length(struct db *db, struct operate_job *j,
                                     size_t i, const struct tile *t, size_t *n,
                                     struct spool_error *err)
 {
+    bool along = true;
     enum spool_status status = SPOOL_OK;
     for (*n = 1; i + *n < j->n && j->ids[i + *n] <= t->hi; ++*n) {
-        int64_t gap_lo = j->ids[i + *n - 1] + 1, gap_hi = j->ids[i + *n] - 1;
-        int64_t events = 0, passed = 0;
-        if (gap_lo <= gap_hi) {
-            status = tile_count(db, &j->members, gap_lo, gap_hi, &events,
-                                &passed, err);
-        }
-        if (status != SPOOL_OK || events > 0) {
+        status =
+            goes_along(db, j, j->ids[i + *n - 1], j->ids[i + *n], &along, err);
+        if (status != SPOOL_OK || !along) {
             break;
         }
     }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "outbox/replay.h"
+#include "outbox/retain.h"
 #include "support/box.h"
 
 static int64_t begin_on(struct fixture *f, int64_t lo, int64_t hi,
@@ -211,6 +212,37 @@ static void a_stop_leaves_the_rest_as_it_is(void **state)
     fixture_verify(f);
 }
 
+static void what_retention_took_meanwhile_is_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct destination other;
+    struct operation op;
+    struct retention none = {.keep_ms = 0, .keep_keys_ms = 1000000};
+    static const int64_t even[] = {2, 4, 6, 8};
+    bool more = true;
+    destination_default(&other);
+    (void)snprintf(other.name, sizeof other.name, "other");
+    (void)snprintf(other.url, sizeof other.url, "http://127.0.0.1:2");
+    assert_int_equal(destination_add(f->box, &other, &err), SPOOL_OK);
+    fixture_put(f, 9);
+    char order[64] = "";
+    deliver(f, order);
+    (void)begin(f, 1, 9, 1000);
+    assert_int_equal(operate_purge(f->box, &other, even, 4, "test", &op, &err),
+                     SPOOL_OK);
+    while (more) {
+        assert_int_equal(retain_step(f->box, &none, &more, &err), SPOOL_OK);
+    }
+    assert_false(step(f));
+    fixture_verify(f);
+    assert_int_equal(waiting(f), 5);
+    order[0] = '\0';
+    deliver(f, order);
+    assert_string_equal(order, "acegi");
+    assert_int_equal(waiting(f), 0);
+}
+
 static void nothing_moves_at_a_destination_that_is_paused(void **state)
 {
     struct fixture *f = *state;
@@ -265,6 +297,7 @@ int main(void)
         FACT(a_share_is_of_what_is_delivered_while_live_events_wait),
         FACT(a_share_and_a_rate_hold_both),
         FACT(a_stop_leaves_the_rest_as_it_is),
+        FACT(what_retention_took_meanwhile_is_passed_over),
         FACT(nothing_moves_at_a_destination_that_is_paused),
         FACT(it_goes_on_after_the_spool_was_closed),
     };

@@ -213,6 +213,55 @@ static void every_destination_must_have_it(void **state)
     assert_int_equal(events_in_log(f), 2);
 }
 
+/* 1 to 9 are delivered; the odd ones are left in the log, since another
+ * destination has them before it. */
+static void keep_the_odd_ones(struct fixture *f)
+{
+    struct spool_error err;
+    struct destination other;
+    struct operation op;
+    static const int64_t even[] = {2, 4, 6, 8};
+    destination_default(&other);
+    (void)snprintf(other.name, sizeof other.name, "other");
+    (void)snprintf(other.url, sizeof other.url, "http://127.0.0.1:2");
+    assert_int_equal(destination_add(f->box, &other, &err), SPOOL_OK);
+    fixture_put(f, 9);
+    deliver_all(f);
+    assert_int_equal(operate_purge(f->box, &other, even, 4, "test", &op, &err),
+                     SPOOL_OK);
+    f->now += 25 * HOUR;
+    (void)retain(f, &day);
+    assert_int_equal(events_in_log(f), 5);
+}
+
+static void a_replay_takes_what_is_there_and_no_more(void **state)
+{
+    static const int64_t ids[][9] = {{1, 2, 3, 4, 5, 6, 7, 8, 9},
+                                     {1, 3, 5, 7, 9}};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct fixture *f;
+        struct spool_error err;
+        struct operation op;
+        struct sums sums;
+        assert_int_equal(fixture_setup((void **)&f), 0);
+        f->d.lanes = 1 + i / 2;
+        assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+        keep_the_odd_ones(f);
+        assert_int_equal(operate_replay(f->box, &f->d, ids[i % 2],
+                                        i % 2 == 0 ? 9 : 5, "test", &op, &err),
+                         SPOOL_OK);
+        assert_int_equal(op.changed, 5);
+        fixture_verify(f);
+        assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+        assert_int_equal(sums.waiting, 5);
+        deliver_all(f);
+        assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+        assert_int_equal(sums.by_state[EVENT_DELIVERED], 9);
+        assert_int_equal(fixture_teardown((void **)&f), 0);
+    }
+}
+
 static void a_new_destination_begins_where_the_log_is_whole(void **state)
 {
     struct fixture *f = *state;
@@ -455,6 +504,7 @@ int main(void)
         TEST(what_waits_or_is_dead_stays),
         TEST(what_held_an_event_goes_with_it),
         TEST(every_destination_must_have_it),
+        cmocka_unit_test(a_replay_takes_what_is_there_and_no_more),
         TEST(a_new_destination_begins_where_the_log_is_whole),
         TEST(a_new_destination_misses_nothing_that_is_there),
         TEST(a_lane_without_events_keeps_nothing),
