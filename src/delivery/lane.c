@@ -96,6 +96,9 @@ static void begin_rest(struct lane *lane)
     case TAKEN_HELD:
         rest_begin_until(rest, taken, until, lane->take.now);
         break;
+    case TAKEN_MORE: /* none: the next turn is this one's rest */
+        rest->over = lane->take.now;
+        break;
     case TAKEN_BATCH:
     case TAKEN_PAUSED:
     case TAKEN_GONE:

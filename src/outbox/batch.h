@@ -112,6 +112,8 @@ enum taken {
                       the end of a hold at wait_until, if that is not 0 */
     TAKEN_FILLING, /* fewer events than a batch: a put may fill it, at
                       wait_until it is old enough */
+    TAKEN_MORE,    /* nothing yet: the turn has kept others from writing for
+                      long enough, the next one is to go on at once */
     TAKEN_WAIT,    /* something is to be sent again at wait_until */
     TAKEN_HELD,    /* likewise: wait_until is the next probe */
     TAKEN_PAUSED,

@@ -92,21 +92,21 @@ enum spool_status cut_look_aside(struct db *db, const struct found *f,
 /* Rows with nothing to send in them: one that is set aside, or others' events
  * and passed ones. */
 static enum spool_status cut_rest(struct db *db, struct turn_job *j,
-                                  int64_t *cursor, const struct found *f,
+                                  int64_t cursor, const struct found *f,
                                   struct spool_error *err)
 {
     struct aside a = {.state = TILE_DELIVERED, .code = ""};
     struct tile t;
     enum spool_status status = SPOOL_OK;
-    if (f->hi > *cursor) {
-        t = turn_new_tile(j, *cursor + 1, f->hi, 0, f->passed, TILE_DELIVERED);
+    if (f->hi > cursor) {
+        t = turn_new_tile(j, cursor + 1, f->hi, 0, f->passed, TILE_DELIVERED);
     } else {
         status = cut_look_aside(db, f, &a, err);
-        t = turn_new_tile(j, *cursor + 1, f->held > 0 ? f->held : f->damaged, 1,
+        t = turn_new_tile(j, cursor + 1, f->held > 0 ? f->held : f->damaged, 1,
                           0, a.state);
         j->turn->damaged += f->held > 0 ? 0 : 1;
     }
-    *cursor = t.hi;
+    turn_count_vain(j, f->foreign + f->passed);
     return status == SPOOL_OK ? append_tile(db, j, &t, a.code, a.reason, err)
                               : status;
 }
@@ -205,34 +205,30 @@ static bool is_rest(const struct turn_job *j, int64_t cursor,
 }
 
 enum spool_status cut_log(struct db *db, struct turn_job *j, int64_t cursor,
-                          bool *limited, struct spool_error *err)
+                          bool *again, struct spool_error *err)
 {
     int64_t limit;
-    *limited = false;
+    struct batch b = {0};
+    struct found f;
+    *again = false;
     enum spool_status status = cut_find_limit(db, j, cursor + 1, &limit, err);
-    bool again = true;
-    while (status == SPOOL_OK && again) {
-        struct batch b = {0};
-        struct found f;
-        again = false;
+    if (status == SPOOL_OK) {
         status = read_log(db, j, cursor, limit, &b, &f, err);
-        if (status == SPOOL_OK && b.n > 0 && cut_is_spread(j, f.oldest)) {
-            /* not yet */
-        } else if (status == SPOOL_OK && b.n > 0 &&
-                   turn_is_due(j, f.full || f.damaged > 0, f.oldest)) {
-            status = cut_batch(db, j, cursor, &f, &b, err);
-            if (status == SPOOL_OK) {
-                status = overtake_look_for_backlog(db, j, &f, err);
-            }
-        } else if (status == SPOOL_OK && b.n > 0) {
-            j->turn->taken = TAKEN_FILLING;
-            j->turn->wait_until = f.oldest + j->turn->destination.batch_age_ms;
-        } else if (status == SPOOL_OK && is_rest(j, cursor, &f)) {
-            status = cut_rest(db, j, &cursor, &f, err);
-            *limited = cursor >= limit;
-            again = !*limited;
-        }
-        batch_finish(&b);
     }
+    if (status != SPOOL_OK || (b.n > 0 && cut_is_spread(j, f.oldest))) {
+        /* not yet */
+    } else if (b.n > 0 && turn_is_due(j, f.full || f.damaged > 0, f.oldest)) {
+        status = cut_batch(db, j, cursor, &f, &b, err);
+        if (status == SPOOL_OK) {
+            status = overtake_look_for_backlog(db, j, &f, err);
+        }
+    } else if (b.n > 0) {
+        j->turn->taken = TAKEN_FILLING;
+        j->turn->wait_until = f.oldest + j->turn->destination.batch_age_ms;
+    } else if (is_rest(j, cursor, &f)) {
+        *again = true;
+        status = cut_rest(db, j, cursor, &f, err);
+    }
+    batch_finish(&b);
     return status;
 }

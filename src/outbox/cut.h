@@ -35,9 +35,8 @@ enum spool_status cut_read_up_to(struct db *db, struct turn_job *j,
                                  struct found *f, struct spool_error *err);
 
 /* Takes the next batch of the log behind the cursor, or says what it waits
- * for. *limited: there is nothing before a tile of the express lane that is
- * open, up to which the log is cut now. */
+ * for. *again: there was nothing to send in what is cut now. */
 enum spool_status cut_log(struct db *db, struct turn_job *j, int64_t cursor,
-                          bool *limited, struct spool_error *err);
+                          bool *again, struct spool_error *err);
 
 #endif

@@ -232,6 +232,7 @@ enum spool_status overtake_cut(struct db *db, struct turn_job *j, bool *taken,
         status = read_on(db, &r, err);
     }
     if (status == SPOOL_OK && r.b.n == 0) {
+        turn_count_vain(j, r.looked);
         j->position = r.hi;
     } else if (status == SPOOL_OK && turn_is_due(j, r.full, r.oldest)) {
         j->position = r.hi;

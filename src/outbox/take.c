@@ -107,6 +107,9 @@ static enum spool_status send_tile(struct db *db, struct turn_job *j,
         b.express = t->lane != j->lane;
         status = mark_sending(db, j, t, &b, err);
     }
+    if (*step == STEP_AGAIN) {
+        turn_count_vain(j, f.foreign + f.passed);
+    }
     j->members.lane = j->lane;
     batch_finish(&b);
     return status;
@@ -246,13 +249,13 @@ static enum spool_status take_first(struct db *db, struct turn_job *j,
                                     struct spool_error *err)
 {
     enum step step = STEP_DONE;
-    bool limited = false;
+    bool again = false;
     struct tile *first = first_tile(w);
     enum spool_status status = first != NULL
                                    ? send_tile(db, j, first, &step, err)
-                                   : cut_log(db, j, w->cursor, &limited, err);
-    *done = step == STEP_DONE && !limited;
-    j->express_next = true;
+                                   : cut_log(db, j, w->cursor, &again, err);
+    *done = step == STEP_DONE && !again;
+    j->express_next = j->express_next || *done;
     return status;
 }
 
@@ -277,6 +280,10 @@ static enum spool_status take_one(struct db *db, struct turn_job *j,
         }
         if (status == SPOOL_OK && !done && !(express && w.has_express)) {
             status = take_first(db, j, &w, &done, err);
+        }
+        if (status == SPOOL_OK && !done && turn_is_long(j)) {
+            j->turn->taken = TAKEN_MORE;
+            done = true;
         }
     }
     return status;

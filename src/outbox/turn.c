@@ -4,6 +4,10 @@
 
 #define DAY_MS ((int64_t)24 * 60 * 60 * 1000)
 
+/* A tenth of a second or so of rows, and what a tile costs in rows. */
+#define VAIN_MOST 50000
+#define VAIN_TILE 100
+
 /* A time on disk may come from a clock that was set since: nothing waits for
  * longer than the longest wait there is. */
 bool turn_time_is_over(const struct turn_job *j, int64_t at)
@@ -22,6 +26,16 @@ bool turn_is_due(const struct turn_job *j, bool full, int64_t oldest)
     return full || j->take->hurry || oldest > j->now ||
            j->turn->destination.state == DESTINATION_HELD ||
            turn_time_is_over(j, oldest + j->turn->destination.batch_age_ms);
+}
+
+void turn_count_vain(struct turn_job *j, int64_t rows)
+{
+    j->vain += rows + VAIN_TILE;
+}
+
+bool turn_is_long(const struct turn_job *j)
+{
+    return j->vain >= VAIN_MOST;
 }
 
 struct tile turn_new_tile(struct turn_job *j, int64_t lo, int64_t hi,

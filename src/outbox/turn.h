@@ -25,6 +25,7 @@ struct turn_job {
     int64_t position;  /* where express cuts go on: the backlog's, when the turn
                           is on disk */
     bool express_next; /* likewise: it is new events' turn */
+    int64_t vain;      /* work so far that came to nothing to send */
     struct turn *turn;
     int64_t now;
     struct membership members;
@@ -50,6 +51,13 @@ struct tile turn_new_tile(struct turn_job *j, int64_t lo, int64_t hi,
 /* Whether a batch that was read need not wait to fill or age: a limit ended it,
  * or its first event, accepted at oldest, is old enough. */
 bool turn_is_due(const struct turn_job *j, bool full, int64_t oldest);
+
+/* Counts rows that were looked at and are nothing to send, and the tile that
+ * they became. */
+void turn_count_vain(struct turn_job *j, int64_t rows);
+
+/* Whether that is enough for one turn: nobody else writes meanwhile. */
+bool turn_is_long(const struct turn_job *j);
 
 /* Moves the batch into the turn. */
 void turn_give(struct turn_job *j, const struct tile *t, struct batch *b,

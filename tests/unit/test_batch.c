@@ -627,6 +627,60 @@ static void lanes_tile_the_log_each_for_itself(void **state)
     fixture_verify(f);
 }
 
+/* Of the first of two lanes, but for the last one. */
+static void put_many(struct fixture *f, int64_t n)
+{
+    static struct outbox_event e[1000];
+    struct spool_error err;
+    f->d.lanes = 2;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    for (int64_t i = 0; i < n; i += 1000) {
+        for (int k = 0; k < 1000; k++) {
+            e[k] = (struct outbox_event){
+                .body = "{}", .len = 2, .part = i + k == n - 1 ? 1 : 0};
+        }
+        assert_int_equal(outbox_append(f->box, e, 1000, &err), SPOOL_OK);
+    }
+}
+
+/* Whoever puts something waits for a turn to end. */
+static void a_turn_without_anything_to_send_is_not_a_long_one(void **state)
+{
+    static const enum taken ends[] = {TAKEN_BATCH, TAKEN_NOTHING};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture *f;
+        struct spool_error err;
+        struct turn turn;
+        struct operation op;
+        struct take_options take = {0};
+        int64_t last = 120000;
+        int turns = 0;
+        assert_int_equal(fixture_setup_in_ram((void **)&f), 0);
+        put_many(f, last);
+        if (ends[i] == TAKEN_NOTHING) { /* a tile without events is left */
+            assert_int_equal(
+                operate_purge(f->box, &f->d, &last, 1, "test", &op, &err),
+                SPOOL_OK);
+        }
+        do {
+            assert_int_equal(batch_turn(f->box, f->d.id, 1,
+                                        &(struct order){.take = &take}, &turn,
+                                        &err),
+                             SPOOL_OK);
+            turns++;
+        } while (turn.taken == TAKEN_MORE);
+        assert_int_equal(turn.taken, ends[i]);
+        assert_in_range(turns, 3, 4);
+        fixture_verify(f);
+        for (size_t k = 0; k < turn.n; k++) {
+            assert_int_equal(turn.batches[k].events[0].id, last);
+            batch_finish(&turn.batches[k]);
+        }
+        assert_int_equal(fixture_teardown((void **)&f), 0);
+    }
+}
+
 /* As on a full disk. */
 static void it_resumes_though_its_copy_cannot_be_written(void **state)
 {
@@ -691,6 +745,7 @@ int main(void)
         TEST(a_time_from_a_wrong_clock_does_not_park_a_batch),
         TEST(times_of_a_clock_set_back_do_not_add_up),
         TEST(lanes_tile_the_log_each_for_itself),
+        cmocka_unit_test(a_turn_without_anything_to_send_is_not_a_long_one),
         TEST(a_paused_destination_takes_nothing),
         TEST(it_resumes_though_its_copy_cannot_be_written),
     };

@@ -408,6 +408,28 @@ static void retry_after_is_a_lower_bound(void **state)
     expect_states(&s, 1, "r");
 }
 
+/* More than one turn's worth of them. */
+static void what_lies_behind_much_that_is_set_aside_is_delivered(void **state)
+{
+    struct scene s;
+    static struct outbox_event e[1200];
+    struct spool_error err;
+    struct sums sums;
+    scene_open(&s, state);
+    for (int i = 0; i < 1200; i++) {
+        e[i] = (struct outbox_event){
+            .body = "{}", .len = 2, .quarantine = i < 1199 ? "bad" : NULL};
+    }
+    assert_int_equal(outbox_append(s.f->box, e, 1200, &err), SPOOL_OK);
+    scene_start(&s, true);
+    (void)uv_run(&s.loop, UV_RUN_DEFAULT);
+    scene_close(&s);
+    assert_string_equal(s.told, "delivered");
+    assert_int_equal(inspect_sums(s.f->box, &s.f->d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_DEAD], 1199);
+    assert_int_equal(sums.waiting, 0);
+}
+
 static void a_put_wakes_it(void **state)
 {
     struct scene s;
@@ -683,6 +705,7 @@ int main(void)
         TEST(a_fault_of_the_account_consumes_nothing_and_resumes),
         TEST(a_refused_batch_is_split_down_to_one),
         TEST(retry_after_is_a_lower_bound),
+        TEST(what_lies_behind_much_that_is_set_aside_is_delivered),
         TEST(a_put_wakes_it),
         TEST(a_stop_gives_up_on_an_endpoint_that_does_not_answer),
         TEST(a_second_flusher_is_told_who_works),
