@@ -231,6 +231,26 @@ static enum spool_status read_last_words(struct db *db, int64_t tile,
  * retention dropped cannot be counted: it stays with the other side. */
 enum side { LEFT, RIGHT };
 
+/* What is not settled has all its rows: the shorter side is counted. Else each
+ * event that is purged of a long tile would have all behind it read again. */
+static enum side side_to_count(const struct tile *t, int64_t id,
+                               enum side of_settled)
+{
+    switch (t->state) {
+    case TILE_PENDING:
+    case TILE_SENDING:
+    case TILE_RETRYING:
+    case TILE_UNCERTAIN:
+    case TILE_DEAD:
+    case TILE_HELD:
+        return id - t->lo < t->hi - id ? LEFT : RIGHT;
+    case TILE_DELIVERED:
+    case TILE_PURGED:
+        return of_settled;
+    }
+    return of_settled;
+}
+
 static enum spool_status count_left(struct db *db, struct membership *m,
                                     const struct tile *t, int64_t id,
                                     enum side counted, int64_t *events,
@@ -248,7 +268,7 @@ static enum spool_status count_left(struct db *db, struct membership *m,
 
 static enum spool_status split(struct db *db, struct rng *rng, int64_t now,
                                struct membership *m, struct tile *t, int64_t id,
-                               enum side counted, struct tile *right,
+                               enum side of_settled, struct tile *right,
                                struct spool_error *err)
 {
     assert(t->lo <= id && id < t->hi);
@@ -256,7 +276,8 @@ static enum spool_status split(struct db *db, struct rng *rng, int64_t now,
     int64_t events = 0, passed = 0;
     enum spool_status status = read_last_words(db, t->id, &words, err);
     if (status == SPOOL_OK) {
-        status = count_left(db, m, t, id, counted, &events, &passed, err);
+        status = count_left(db, m, t, id, side_to_count(t, id, of_settled),
+                            &events, &passed, err);
     }
     if (status != SPOOL_OK) {
         return status;

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "outbox/store.h"
 #include "support/box.h"
 
 static void expect_states(struct fixture *f, size_t n, const char *want)
@@ -217,6 +218,66 @@ static void a_purge_behind_the_cursor_is_one_tile(void **state)
     expect_states(f, 7, "ddggggg");
 }
 
+static int64_t asked; /* how often the filter was */
+
+static enum spool_status compile(const char *words, void **out,
+                                 struct spool_error *err)
+{
+    (void)words;
+    (void)err;
+    *out = &asked;
+    return SPOOL_OK;
+}
+
+static bool takes(const void *filter, const char *body, size_t len)
+{
+    (void)filter;
+    (void)body;
+    (void)len;
+    asked++;
+    return true;
+}
+
+static void release(void *filter)
+{
+    (void)filter;
+}
+
+/* Nobody else writes meanwhile: what lies between is not read for each. */
+static void a_purge_here_and_there_reads_the_log_a_few_times(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct sums sums;
+    struct destination d = f->d;
+    struct outbox_event e[1000];
+    int64_t ids[100], last = 1000;
+    f->box->filters = (struct outbox_filters){compile, takes, release};
+    (void)snprintf(d.name, sizeof d.name, "some");
+    (void)snprintf(d.filter, sizeof d.filter, "all");
+    assert_int_equal(destination_add(f->box, &d, &err), SPOOL_OK);
+    for (int i = 0; i < 1000; i++) {
+        e[i] = (struct outbox_event){.body = "{}", .len = 2};
+    }
+    assert_int_equal(outbox_append(f->box, e, 1000, &err), SPOOL_OK);
+    for (int i = 0; i < 100; i++) {
+        ids[i] = 10 * i + 5;
+    }
+    /* Leaves one long tile before it. */
+    assert_int_equal(operate_purge(f->box, &d, &last, 1, "a test", &op, &err),
+                     SPOOL_OK);
+    asked = 0;
+    assert_int_equal(operate_purge(f->box, &d, ids, 100, "a test", &op, &err),
+                     SPOOL_OK);
+    assert_int_equal(op.changed, 100);
+    assert_in_range(asked, 100, 4000);
+    fixture_verify(f);
+    assert_int_equal(inspect_sums(f->box, &d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_PURGED], 101);
+    assert_int_equal(sums.by_state[EVENT_PENDING], 899);
+}
+
 static void a_batch_in_flight_is_left_alone(void **state)
 {
     struct fixture *f = *state;
@@ -314,6 +375,7 @@ int main(void)
         TEST(replayed_neighbours_in_a_lane_share_batches),
         TEST(purge_takes_waiting_events_out_and_leaves_the_rest),
         TEST(a_purge_behind_the_cursor_is_one_tile),
+        TEST(a_purge_here_and_there_reads_the_log_a_few_times),
         TEST(a_batch_in_flight_is_left_alone),
         TEST(a_listing_looks_only_at_the_states_asked_for),
         TEST(every_request_of_an_event_is_told),
