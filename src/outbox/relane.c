@@ -2,13 +2,16 @@
  * once to count and once to cut, and each event goes into the tile that its new
  * lane is building; the new lanes' express lanes are empty. What lay behind an
  * old lane's cursor, but before the furthest one, becomes pending tiles: never
- * sent, so of any size. */
+ * sent, so of any size; but what is held or quarantined of it is a tile of its
+ * own. */
 #include "outbox/relane.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "outbox/hold.h"
 #include "outbox/tile.h"
 
 /* Put aside: lane l is l - ASIDE. */
@@ -28,7 +31,7 @@ struct old_tile {
 struct run {
     struct tile t;
     int64_t changed_at;
-    int64_t source; /* the old tile's id, 0: it was not cut yet */
+    int64_t source; /* the old tile's id, 0: it was not cut yet, or is held */
 };
 
 struct relane_job {
@@ -41,21 +44,20 @@ struct relane_job {
     struct old_tile *old;
     struct run *runs;
     int64_t dropped_to;
-    int64_t last_gap; /* the last id met that has no row */
+    int64_t last_gap;  /* the last id met that has no row */
+    int64_t next_held; /* none between what is looked at and this */
     /* Of events that retention dropped, whose lanes nobody knows any more:
      * accounted for at the first ids that are missing. */
     int64_t delivered, purged, passed;
 };
 
-static enum spool_status write_run(struct db *db, struct relane_job *j,
-                                   struct run *r, struct spool_error *err)
+/* Its last words, or why it is not to be sent. */
+static enum spool_status read_words(struct db *db, const struct run *r,
+                                    struct old_tile *from,
+                                    struct spool_error *err)
 {
-    struct old_tile *from = calloc(1, sizeof *from);
     enum spool_status status = SPOOL_OK;
-    if (from == NULL) {
-        return failed(err, SPOOL_NO_MEMORY, "out of memory");
-    }
-    if (r->source > 0) { /* its last words */
+    if (r->source > 0) {
         bool row;
         sqlite3_stmt *s = db_query(db, STATEMENT_TILE_BY_ID, "i", r->source);
         status = db_row(db, s, &row, err);
@@ -64,7 +66,23 @@ static enum spool_status write_run(struct db *db, struct relane_job *j,
             db_copy_text(s, 14, from->reason, sizeof from->reason);
             (void)sqlite3_reset(s);
         }
+    } else if (r->t.state == TILE_DEAD) {
+        bool quarantined;
+        (void)snprintf(from->code, sizeof from->code, "INVALID");
+        status = hold_look_up(db, r->t.lo, &quarantined, from->reason,
+                              sizeof from->reason, err);
     }
+    return status;
+}
+
+static enum spool_status write_run(struct db *db, struct relane_job *j,
+                                   struct run *r, struct spool_error *err)
+{
+    struct old_tile *from = calloc(1, sizeof *from);
+    if (from == NULL) {
+        return failed(err, SPOOL_NO_MEMORY, "out of memory");
+    }
+    enum spool_status status = read_words(db, r, from, err);
     r->t.destination = j->d->id;
     uuid_v7(&j->box->rng, j->now, r->t.key);
     if (status == SPOOL_OK) {
@@ -185,6 +203,29 @@ static void count_row(struct relane_job *j, const struct old_tile *o,
     }
 }
 
+/* As when the flusher comes to it: in a pending tile a held event would count
+ * as waiting to be sent. */
+static enum spool_status look_at_hold(struct db *db, struct relane_job *j,
+                                      struct run *next, struct spool_error *err)
+{
+    bool quarantined;
+    char reason[DESTINATION_REASON_SIZE];
+    enum spool_status status = SPOOL_OK;
+    if (next->t.state != TILE_PENDING || next->t.attempts > 0) {
+        return SPOOL_OK;
+    }
+    if (j->next_held < next->t.lo) {
+        status = hold_next_event(db, next->t.lo, &j->next_held, err);
+    }
+    if (status == SPOOL_OK && j->next_held == next->t.lo) {
+        status = hold_look_up(db, next->t.lo, &quarantined, reason,
+                              sizeof reason, err);
+        next->t.state = quarantined ? TILE_DEAD : TILE_HELD;
+        next->source = 0;
+    }
+    return status;
+}
+
 static enum spool_status look_at_row(struct db *db, struct relane_job *j,
                                      const struct row *row,
                                      struct spool_error *err)
@@ -216,7 +257,8 @@ static enum spool_status look_at_row(struct db *db, struct relane_job *j,
         .changed_at = o->t.id > 0 ? o->changed_at : j->now,
         .source = o->t.id,
     };
-    return add(db, j, &next, err);
+    status = look_at_hold(db, j, &next, err);
+    return status == SPOOL_OK ? add(db, j, &next, err) : status;
 }
 
 /* An id without a row: retention dropped it. */

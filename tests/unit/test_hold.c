@@ -231,6 +231,45 @@ static void a_purge_behind_it_leaves_it_what_it_is(void **state)
     expect(f, 6, "ddddgd");
 }
 
+static void other_lanes_leave_it_what_it_is(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct turn turn;
+    static const struct event_range dead = {.states = 1U << EVENT_DEAD};
+    char states[8] = "-------";
+    f->d.lanes = 2;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    put(f, 1, false, false);
+    put(f, 1, true, false);
+    put(f, 3, true, false);
+    quarantine(f, 1);
+    put(f, 1, false, false);
+    put(f, 2, false, false); /* the first lane is cut up to it */
+    put(f, 1, true, false);
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect(f, 7, "phhxpdh");
+    f->d.lanes = 1;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    expect(f, 7, "phhxpdh");
+    assert_int_equal(
+        inspect_events(f->box, &f->d, &dead, note_reason, states, &err),
+        SPOOL_OK);
+    assert_string_equal(states, "---i---");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect(f, 7, "dhhxddh");
+    put(f, 3, false, true);
+    expect(f, 8, "dhpxddhp");
+    fixture_take(f, &turn, TAKEN_BATCH);
+    assert_int_equal(turn.batches[0].lo, 3);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_BATCH);
+    fixture_settle(f, &turn, OUTCOME_DELIVERED, TAKEN_NOTHING);
+    expect(f, 8, "dhdxddhd");
+}
+
 /* As retention left it behind once. */
 static enum spool_status drop_first(struct db *db, void *arg,
                                     struct spool_error *err)
@@ -337,6 +376,7 @@ int main(void)
         TEST(a_quarantined_event_is_dead_until_it_is_replayed),
         TEST(a_purge_behind_it_leaves_it_what_it_is),
         TEST(a_held_event_has_an_age),
+        TEST(other_lanes_leave_it_what_it_is),
         TEST(a_hold_without_its_event_stops_no_other_lane),
         TEST(it_ends_where_the_rows_before_it_are_gone),
     };
