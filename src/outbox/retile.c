@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "outbox/hold.h"
 #include "outbox/keep.h"
 #include "outbox/salvage.h"
 #include "outbox/store.h"
@@ -183,6 +184,19 @@ static enum spool_status put_express(struct db *db, struct retile *r,
     return status;
 }
 
+/* Nothing would let an event go whose hold could not be read. */
+static enum spool_status end_lost_hold(struct db *db, struct tile *t,
+                                       struct spool_error *err)
+{
+    int64_t held = t->lo;
+    enum spool_status status = SPOOL_OK;
+    if (t->state == TILE_HELD) {
+        status = hold_next_event(db, t->lo, &held, err);
+    }
+    t->state = held == t->lo ? t->state : TILE_PENDING;
+    return status;
+}
+
 static enum spool_status tile_lane(struct db *db, struct retile *r,
                                    struct lane *l, int64_t base,
                                    struct spool_error *err)
@@ -205,6 +219,9 @@ static enum spool_status tile_lane(struct db *db, struct retile *r,
             continue; /* read twice, or damaged */
         }
         status = put_gap(db, r, l, next, t->lo - 1, err);
+        if (status == SPOOL_OK) {
+            status = end_lost_hold(db, t, err);
+        }
         if (status == SPOOL_OK) {
             status = put_tile(db, r, l, t, err);
         }

@@ -428,6 +428,34 @@ static off_t root_page(const char *path, const char *table)
     return (page - 1) * PAGE;
 }
 
+static void what_is_held_goes_when_its_hold_cannot_be_read(void **state)
+{
+    struct fixture *f = *state;
+    struct told told;
+    char states[8];
+    struct outbox_event e[] = {
+        {.body = "{\"n\":1}", .len = 7},
+        {.body = "{\"n\":2}", .len = 7, .hold_until = f->now + 1800000},
+        {.body = "{\"n\":3}", .len = 7, .quarantine = "not wanted"},
+    };
+    f->box->writer.wal_frames_max = 1;
+    assert_int_equal(outbox_append(f->box, e, 3, NULL), SPOOL_OK);
+    assert_int_equal(deliver_all(f), SPOOL_OK);
+    fixture_put(f, 1);
+    assert_string_equal(fixture_states(f, states, 4), "dhxp");
+    outbox_close(f->box);
+    f->box = NULL;
+    overwrite(f->path, root_page(f->path, "spool_hold"), 0xFF, PAGE);
+    fixture_open(f, f->now);
+    assert_int_not_equal(deliver_all(f), SPOOL_OK);
+    fixture_reopen(f);
+    assert_false(put_back(f, false, &told).state_whole);
+    assert_string_equal(fixture_states(f, states, 4), "dpxp");
+    fixture_verify(f);
+    assert_int_equal(deliver_all(f), SPOOL_OK);
+    assert_string_equal(fixture_states(f, states, 4), "ddxd");
+}
+
 /* A hundred of another session, of which fifty overtook the rest. */
 static void fill_and_overtake(struct fixture *f, off_t *runs)
 {
@@ -888,6 +916,7 @@ int main(void)
         TEST(retention_leaves_what_recover_is_putting_back),
         TEST(damage_in_the_schema_page_alone_keeps_the_destinations),
         TEST(a_lost_page_costs_its_events_and_no_others),
+        TEST(what_is_held_goes_when_its_hold_cannot_be_read),
         TEST(what_overtook_is_known_unless_it_cannot_be_read),
         TEST(what_gave_way_is_not_called_lost),
         TEST(without_a_header_it_is_as_any_other),
