@@ -21,6 +21,10 @@ struct operate_job {
     int64_t now;
     int64_t part; /* of the event that is looked at */
     int64_t last_id;
+    struct {
+        int lane;
+        int64_t lo, hi; /* has been counted: its tiles are whole */
+    } whole;
     struct membership members;
 };
 
@@ -54,6 +58,8 @@ static enum spool_status tile_at(struct db *db, const struct operate_job *j,
         tile_read(s, t);
         (void)sqlite3_reset(s);
         *found = t->hi >= id;
+        t->whole = t->whole || (j->members.lane == j->whole.lane &&
+                                t->lo >= j->whole.lo && t->hi <= j->whole.hi);
     }
     return status;
 }
@@ -197,10 +203,16 @@ static enum spool_status change_tile(struct db *db, struct operate_job *j,
                                      struct tile *t, int64_t lo, int64_t hi,
                                      struct spool_error *err)
 {
+    const struct tile was = *t;
     enum spool_status status =
         tile_carve(db, &j->box->rng, j->now, &j->members, t, lo, hi, err);
     if (status != SPOOL_OK) {
         return status;
+    }
+    if (was.whole || lo > was.lo) {
+        j->whole.lane = was.lane;
+        j->whole.lo = lo;
+        j->whole.hi = was.hi;
     }
     j->out->changed += t->events;
     t->next_at = 0;

@@ -48,6 +48,7 @@ void tile_read(sqlite3_stmt *s, struct tile *t)
     t->uncertain = sqlite3_column_int(s, 10);
     t->unknown = sqlite3_column_int(s, 11);
     t->next_at = sqlite3_column_int64(s, 12);
+    t->whole = t->state != TILE_DELIVERED && t->state != TILE_PURGED;
 }
 
 enum spool_status membership_open(struct membership *m, struct outbox *box,
@@ -231,24 +232,15 @@ static enum spool_status read_last_words(struct db *db, int64_t tile,
  * retention dropped cannot be counted: it stays with the other side. */
 enum side { LEFT, RIGHT };
 
-/* What is not settled has all its rows: the shorter side is counted. Else each
- * event that is purged of a long tile would have all behind it read again. */
+/* Of a whole tile the shorter side is counted: else each event that is cut out
+ * of a long one would have all behind it read again. */
 static enum side side_to_count(const struct tile *t, int64_t id,
-                               enum side of_settled)
+                               enum side otherwise)
 {
-    switch (t->state) {
-    case TILE_PENDING:
-    case TILE_SENDING:
-    case TILE_RETRYING:
-    case TILE_UNCERTAIN:
-    case TILE_DEAD:
-    case TILE_HELD:
-        return id - t->lo < t->hi - id ? LEFT : RIGHT;
-    case TILE_DELIVERED:
-    case TILE_PURGED:
-        return of_settled;
+    if (!t->whole) {
+        return otherwise;
     }
-    return of_settled;
+    return id - t->lo < t->hi - id ? LEFT : RIGHT;
 }
 
 static enum spool_status count_left(struct db *db, struct membership *m,
@@ -268,16 +260,16 @@ static enum spool_status count_left(struct db *db, struct membership *m,
 
 static enum spool_status split(struct db *db, struct rng *rng, int64_t now,
                                struct membership *m, struct tile *t, int64_t id,
-                               enum side of_settled, struct tile *right,
+                               enum side otherwise, struct tile *right,
                                struct spool_error *err)
 {
     assert(t->lo <= id && id < t->hi);
     struct last_words words = {.at = now};
+    enum side counted = side_to_count(t, id, otherwise);
     int64_t events = 0, passed = 0;
     enum spool_status status = read_last_words(db, t->id, &words, err);
     if (status == SPOOL_OK) {
-        status = count_left(db, m, t, id, side_to_count(t, id, of_settled),
-                            &events, &passed, err);
+        status = count_left(db, m, t, id, counted, &events, &passed, err);
     }
     if (status != SPOOL_OK) {
         return status;
@@ -286,9 +278,11 @@ static enum spool_status split(struct db *db, struct rng *rng, int64_t now,
     right->lo = id + 1;
     right->events = t->events - events;
     right->passed = t->passed - passed;
+    right->whole = t->whole || counted == RIGHT;
     t->hi = id;
     t->events = events;
     t->passed = passed;
+    t->whole = t->whole || counted == LEFT;
     if (tile_is_waiting(t->state)) {
         uuid_v7(rng, now, t->key);
     }

@@ -38,6 +38,9 @@ struct tile {
     char key[UUID_SIZE];
     int attempts, uncertain, unknown;
     int64_t next_at;
+    bool whole; /* its events are those that the log holds: retention dropped
+                   none. Not on disk: it is true of what is not settled, and of
+                   what has been counted */
 };
 
 /* The columns of a query that ends in STATEMENT_TILE_COLUMNS. */

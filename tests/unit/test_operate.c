@@ -243,19 +243,35 @@ static void release(void *filter)
     (void)filter;
 }
 
-/* Nobody else writes meanwhile: what lies between is not read for each. */
-static void a_purge_here_and_there_reads_the_log_a_few_times(void **state)
+static void deliver_one_batch(struct fixture *f, const struct destination *d)
 {
-    struct fixture *f = *state;
     struct spool_error err;
-    struct operation op;
-    struct sums sums;
+    struct turn turn;
+    struct take_options take = {0};
+    struct settlement s = {
+        .outcome = OUTCOME_DELIVERED, .code = "", .reason = ""};
+    assert_int_equal(batch_turn(f->box, d->id, 0,
+                                &(struct order){.take = &take}, &turn, &err),
+                     SPOOL_OK);
+    struct batch sent = turn.batches[0];
+    struct done done = {.batch = &sent, .s = &s};
+    assert_int_equal(batch_turn(f->box, d->id, 0,
+                                &(struct order){.done = &done, .done_n = 1},
+                                &turn, &err),
+                     SPOOL_OK);
+    batch_finish(&sent);
+}
+
+/* 1000 events and a destination with a filter; every tenth of their ids. */
+static struct destination put_a_thousand(struct fixture *f, int64_t ids[100])
+{
+    struct spool_error err;
     struct destination d = f->d;
     struct outbox_event e[1000];
-    int64_t ids[100], last = 1000;
     f->box->filters = (struct outbox_filters){compile, takes, release};
     (void)snprintf(d.name, sizeof d.name, "some");
     (void)snprintf(d.filter, sizeof d.filter, "all");
+    d.batch_events = 1000;
     assert_int_equal(destination_add(f->box, &d, &err), SPOOL_OK);
     for (int i = 0; i < 1000; i++) {
         e[i] = (struct outbox_event){.body = "{}", .len = 2};
@@ -264,6 +280,28 @@ static void a_purge_here_and_there_reads_the_log_a_few_times(void **state)
     for (int i = 0; i < 100; i++) {
         ids[i] = 10 * i + 5;
     }
+    return d;
+}
+
+/* Nobody else writes meanwhile: what lies between is not read for each. */
+static void expect_few_looks(struct fixture *f, const struct destination *d,
+                             enum event_state state, int64_t events)
+{
+    struct spool_error err;
+    struct sums sums;
+    assert_in_range(asked, 100, 4000);
+    fixture_verify(f);
+    assert_int_equal(inspect_sums(f->box, d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[state], events);
+}
+
+static void a_purge_here_and_there_reads_the_log_a_few_times(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    int64_t ids[100], last = 1000;
+    struct destination d = put_a_thousand(f, ids);
     /* Leaves one long tile before it. */
     assert_int_equal(operate_purge(f->box, &d, &last, 1, "a test", &op, &err),
                      SPOOL_OK);
@@ -271,11 +309,22 @@ static void a_purge_here_and_there_reads_the_log_a_few_times(void **state)
     assert_int_equal(operate_purge(f->box, &d, ids, 100, "a test", &op, &err),
                      SPOOL_OK);
     assert_int_equal(op.changed, 100);
-    assert_in_range(asked, 100, 4000);
-    fixture_verify(f);
-    assert_int_equal(inspect_sums(f->box, &d, &sums, &err), SPOOL_OK);
-    assert_int_equal(sums.by_state[EVENT_PURGED], 101);
-    assert_int_equal(sums.by_state[EVENT_PENDING], 899);
+    expect_few_looks(f, &d, EVENT_PENDING, 899);
+}
+
+static void a_replay_here_and_there_reads_the_log_a_few_times(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    int64_t ids[100];
+    struct destination d = put_a_thousand(f, ids);
+    deliver_one_batch(f, &d);
+    asked = 0;
+    assert_int_equal(operate_replay(f->box, &d, ids, 100, "a test", &op, &err),
+                     SPOOL_OK);
+    assert_int_equal(op.changed, 100);
+    expect_few_looks(f, &d, EVENT_PENDING, 100);
 }
 
 static void a_batch_in_flight_is_left_alone(void **state)
@@ -376,6 +425,7 @@ int main(void)
         TEST(purge_takes_waiting_events_out_and_leaves_the_rest),
         TEST(a_purge_behind_the_cursor_is_one_tile),
         TEST(a_purge_here_and_there_reads_the_log_a_few_times),
+        TEST(a_replay_here_and_there_reads_the_log_a_few_times),
         TEST(a_batch_in_flight_is_left_alone),
         TEST(a_listing_looks_only_at_the_states_asked_for),
         TEST(every_request_of_an_event_is_told),
