@@ -8,6 +8,9 @@
 #include "outbox/store.h"
 #include "outbox/tile.h"
 
+/* Ids of the log that a lane is cut past in one transaction. */
+#define CUT_MOST 50000
+
 enum action { ACTION_REPLAY, ACTION_PURGE };
 
 struct operate_job {
@@ -26,6 +29,8 @@ struct operate_job {
         int64_t lo, hi; /* has been counted: its tiles are whole */
     } whole;
     struct membership members;
+    size_t cut_to; /* the lanes are cut close to the ids before this one */
+    bool more;     /* and there is more of that to do */
 };
 
 static bool applies(enum action action, enum tile_state state)
@@ -445,16 +450,64 @@ static enum spool_status operate_by_lane(struct db *db, struct operate_job *j,
     return status;
 }
 
+static enum spool_status open_members(struct db *db, struct operate_job *j,
+                                      struct spool_error *err)
+{
+    j->now = outbox_now(j->box);
+    enum spool_status status =
+        membership_open(&j->members, j->box, j->d, 0, err);
+    return status == SPOOL_OK ? membership_renew(db, &j->members, err) : status;
+}
+
+/* A part of the way from a lane's cursor to an id, if that is long and its
+ * events have to be counted one by one. */
+static enum spool_status cut_towards(struct db *db, struct operate_job *j,
+                                     int64_t id, struct spool_error *err)
+{
+    bool has;
+    int64_t cursor = 0;
+    struct membership *m = &j->members;
+    enum spool_status status = find_lane(db, j, id, &has, err);
+    if (status != SPOOL_OK || !has || m->lane >= m->lanes) {
+        return status;
+    }
+    status = db_number(db, err, -1, &cursor, STATEMENT_LANE_CURSOR, "ii",
+                       j->d->id, (int64_t)m->lane);
+    int64_t hi = cursor + CUT_MOST;
+    if (status != SPOOL_OK || cursor < 0 || hi >= id ||
+        (m->filter == NULL && membership_has_all(m, cursor + 1))) {
+        return status;
+    }
+    struct tile t;
+    j->more = true;
+    status = cut_held(db, j, &cursor, hi + 1, err);
+    return status == SPOOL_OK && cursor < hi
+               ? append_tile(db, j, &cursor, hi, TILE_PENDING, NULL, NULL, &t,
+                             err)
+               : status;
+}
+
+/* So that the purge itself has not the whole log to read: nobody else writes
+ * meanwhile. */
+static enum spool_status cut_some(struct db *db, void *arg,
+                                  struct spool_error *err)
+{
+    struct operate_job *j = arg;
+    j->more = false;
+    enum spool_status status = open_members(db, j, err);
+    while (status == SPOOL_OK && !j->more && j->cut_to < j->n) {
+        status = cut_towards(db, j, j->ids[j->cut_to], err);
+        j->cut_to += j->more ? 0 : 1;
+    }
+    membership_close(&j->members);
+    return status;
+}
+
 static enum spool_status run_unaudited(struct db *db, struct operate_job *j,
                                        struct spool_error *err)
 {
     *j->out = (struct operation){0};
-    j->now = outbox_now(j->box);
-    enum spool_status status =
-        membership_open(&j->members, j->box, j->d, 0, err);
-    if (status == SPOOL_OK) {
-        status = membership_renew(db, &j->members, err);
-    }
+    enum spool_status status = open_members(db, j, err);
     if (status == SPOOL_OK) {
         status = db_number(db, err, 0, &j->last_id, STATEMENT_LAST_ID, "");
     }
@@ -495,8 +548,15 @@ static enum spool_status operate(struct outbox *box,
                             .n = n,
                             .detail = detail,
                             .action = action,
-                            .out = out};
-    return outbox_record(box, run_operation, &j, err);
+                            .out = out,
+                            .more = action == ACTION_PURGE &&
+                                    (d->lanes > 1 || d->filter[0] != '\0')};
+    enum spool_status status = SPOOL_OK;
+    while (status == SPOOL_OK && j.more) {
+        status = outbox_record(box, cut_some, &j, err);
+    }
+    return status == SPOOL_OK ? outbox_record(box, run_operation, &j, err)
+                              : status;
 }
 
 enum spool_status operate_replay(struct outbox *box,

@@ -312,6 +312,52 @@ static void a_purge_here_and_there_reads_the_log_a_few_times(void **state)
     expect_few_looks(f, &d, EVENT_PENDING, 899);
 }
 
+static bool note_batch(void *arg, const struct event_record *e)
+{
+    *(int64_t *)arg = e->batch;
+    return true;
+}
+
+static int64_t batch_of(struct fixture *f, int64_t id)
+{
+    struct spool_error err;
+    struct event_range one = {.lo = id, .hi = id};
+    int64_t batch = 0;
+    assert_int_equal(
+        inspect_events(f->box, &f->d, &one, note_batch, &batch, &err),
+        SPOOL_OK);
+    return batch;
+}
+
+/* Each is a transaction; nobody else writes meanwhile. */
+static void a_purge_far_behind_the_cursor_comes_to_it_in_steps(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_error err;
+    struct operation op;
+    struct sums sums;
+    static struct outbox_event e[1000];
+    int64_t last = 110000;
+    f->d.lanes = 2;
+    assert_int_equal(destination_set(f->box, &f->d, &err), SPOOL_OK);
+    for (int i = 0; i < 110; i++) {
+        for (int k = 0; k < 1000; k++) {
+            bool held = i == 99 && k == 999; /* the last of the second step */
+            e[k] = (struct outbox_event){
+                .body = "{}", .len = 2, .hold_until = held ? f->now + 1000 : 0};
+        }
+        assert_int_equal(outbox_append(f->box, e, 1000, &err), SPOOL_OK);
+    }
+    assert_int_equal(
+        operate_purge(f->box, &f->d, &last, 1, "a test", &op, &err), SPOOL_OK);
+    assert_int_equal(op.changed, 1);
+    assert_int_not_equal(batch_of(f, 1), batch_of(f, 50001));
+    fixture_verify(f);
+    assert_int_equal(inspect_sums(f->box, &f->d, &sums, &err), SPOOL_OK);
+    assert_int_equal(sums.by_state[EVENT_HELD], 1);
+    assert_int_equal(sums.by_state[EVENT_PENDING], 109998);
+}
+
 static void a_replay_here_and_there_reads_the_log_a_few_times(void **state)
 {
     struct fixture *f = *state;
@@ -426,6 +472,7 @@ int main(void)
         TEST(a_purge_behind_the_cursor_is_one_tile),
         TEST(a_purge_here_and_there_reads_the_log_a_few_times),
         TEST(a_replay_here_and_there_reads_the_log_a_few_times),
+        TEST(a_purge_far_behind_the_cursor_comes_to_it_in_steps),
         TEST(a_batch_in_flight_is_left_alone),
         TEST(a_listing_looks_only_at_the_states_asked_for),
         TEST(every_request_of_an_event_is_told),
