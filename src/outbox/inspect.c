@@ -38,33 +38,45 @@ static void note_oldest(struct sums *out, sqlite3_stmt *s)
     }
 }
 
-/* The oldest event of a lane that waits for no page: of its first waiting tile,
- * or else the first one behind the cursor. Express lanes have tiles alone:
- * their cursor is the end of the log. */
+/* The oldest event of a lane's first waiting tile that waits for no page; *has:
+ * there is such a tile. */
 static enum spool_status look_at_lane(struct db *db, struct sums_job *j,
-                                      int lane, int64_t cursor,
+                                      int lane, bool *has,
                                       struct spool_error *err)
 {
     struct tile t;
     bool row;
-    int64_t behind = cursor;
     sqlite3_stmt *s =
         db_query(db, STATEMENT_TILE_HEAD, "ii", j->d->id, (int64_t)lane);
-    enum spool_status status = db_row(db, s, &row, err);
-    if (status == SPOOL_OK && row) {
-        tile_read(s, &t);
-        (void)sqlite3_reset(s);
-        behind = t.lo - 1;
-        if (t.next_at > 0 &&
-            (j->out->next_at == 0 || t.next_at < j->out->next_at)) {
-            j->out->next_at = t.next_at;
-        }
-    }
-    if (status != SPOOL_OK) {
+    enum spool_status status = db_row(db, s, has, err);
+    if (status != SPOOL_OK || !*has) {
         return status;
     }
-    s = db_query(db, STATEMENT_OLDEST, "iii", behind, j->d->id, (int64_t)lane);
+    tile_read(s, &t);
+    (void)sqlite3_reset(s);
+    if (t.next_at > 0 &&
+        (j->out->next_at == 0 || t.next_at < j->out->next_at)) {
+        j->out->next_at = t.next_at;
+    }
+    s = db_query(db, STATEMENT_OLDEST, "iii", t.lo - 1, j->d->id,
+                 (int64_t)lane);
     status = db_row(db, s, &row, err);
+    if (status == SPOOL_OK && row) {
+        note_oldest(j->out, s);
+        (void)sqlite3_reset(s);
+    }
+    return status;
+}
+
+/* Behind the cursors of the lanes without such a tile: together, since one that
+ * has no event in the log would be looked for in all of it. */
+static enum spool_status look_at_log(struct db *db, struct sums_job *j,
+                                     int64_t behind, struct spool_error *err)
+{
+    bool row;
+    sqlite3_stmt *s =
+        db_query(db, STATEMENT_OLDEST_UNCUT, "ii", behind, j->d->id);
+    enum spool_status status = db_row(db, s, &row, err);
     if (status == SPOOL_OK && row) {
         note_oldest(j->out, s);
         (void)sqlite3_reset(s);
@@ -75,9 +87,9 @@ static enum spool_status look_at_lane(struct db *db, struct sums_job *j,
 static enum spool_status look_at_lanes(struct db *db, struct sums_job *j,
                                        struct spool_error *err)
 {
-    bool row;
+    bool row, has = false;
     int lanes[DESTINATION_LANES_MAX];
-    int64_t cursors[DESTINATION_LANES_MAX];
+    int64_t cursors[DESTINATION_LANES_MAX], behind = INT64_MAX;
     int n = 0;
     sqlite3_stmt *s = db_query(db, STATEMENT_LANES, "i", j->d->id);
     enum spool_status status = db_row(db, s, &row, err);
@@ -87,13 +99,15 @@ static enum spool_status look_at_lanes(struct db *db, struct sums_job *j,
         status = db_row(db, s, &row, err);
     }
     for (int i = 0; status == SPOOL_OK && i < n; i++) {
-        status = look_at_lane(db, j, lanes[i], cursors[i], err);
+        status = look_at_lane(db, j, j->d->lanes + lanes[i], &has, err);
         if (status == SPOOL_OK) {
-            status =
-                look_at_lane(db, j, j->d->lanes + lanes[i], INT64_MAX, err);
+            status = look_at_lane(db, j, lanes[i], &has, err);
         }
+        behind = !has && cursors[i] < behind ? cursors[i] : behind;
     }
-    return status;
+    return status == SPOOL_OK && behind < INT64_MAX
+               ? look_at_log(db, j, behind, err)
+               : status;
 }
 
 /* The oldest of the events that wait, and of those that no page is to let go:

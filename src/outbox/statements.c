@@ -561,6 +561,16 @@ const char *const statement_sql[STATEMENT_COUNT] = {
         "CROSS JOIN spool_event AS e WHERE d.id = ?2 AND e.id > ?1 "
         "AND NOT EXISTS (SELECT 1 FROM spool_hold WHERE event = e.id) "
         "AND ?3 = " LANE_OF("e", "d") " ORDER BY e.id LIMIT 1",
+    /* Likewise of any lane, behind the lane's cursor. */
+    [STATEMENT_OLDEST_UNCUT] =
+        "SELECT e.id, e.at FROM spool_destination AS d "
+        "CROSS JOIN spool_event AS e CROSS JOIN spool_lane AS l "
+        "WHERE d.id = ?2 AND e.id > ?1 AND l.destination = d.id "
+        "AND l.lane = " LANE_OF(
+            "e",
+            "d") " AND e.id > l.cursor "
+                 "AND NOT EXISTS (SELECT 1 FROM spool_hold WHERE event = e.id) "
+                 "ORDER BY e.id LIMIT 1",
     /* The first that does: behind the cursor, or a tile of its own. */
     [STATEMENT_OLDEST_HELD] =
         "SELECT e.id, e.at FROM spool_destination AS d "

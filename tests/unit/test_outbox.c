@@ -13,6 +13,7 @@
 #include "outbox/db.h"
 #include "outbox/lock.h"
 #include "outbox/migrate.h"
+#include "outbox/store.h"
 #include "support/box.h"
 
 static void run_sql(const char *path, const char *sql)
@@ -436,6 +437,41 @@ static void a_destination_may_begin_now_or_at_the_beginning(void **state)
     fixture_verify(f);
 }
 
+static int count_step(void *arg)
+{
+    int *steps = arg;
+    ++*steps;
+    return 0;
+}
+
+/* Of SQLite's machine, for the sums of a destination. */
+static int steps_of_sums(struct fixture *f, const struct destination *d,
+                         int64_t waiting)
+{
+    int steps = 0;
+    struct sums sums;
+    sqlite3 *db = f->box->reader.handle;
+    sqlite3_progress_handler(db, 1, count_step, &steps);
+    assert_int_equal(inspect_sums(f->box, d, &sums, NULL), SPOOL_OK);
+    sqlite3_progress_handler(db, 0, NULL, NULL);
+    assert_int_equal(sums.waiting, waiting);
+    assert_int_equal(sums.oldest_id, 1);
+    return steps;
+}
+
+static void lanes_without_events_are_not_looked_for_in_the_log(void **state)
+{
+    struct fixture *f = *state;
+    struct destination d = f->d;
+    (void)snprintf(d.name, sizeof d.name, "wide");
+    d.lanes = 8;
+    assert_int_equal(destination_add(f->box, &d, NULL), SPOOL_OK);
+    fixture_put(f, 10);
+    int few = steps_of_sums(f, &d, 10);
+    fixture_put(f, 1000);
+    assert_in_range(steps_of_sums(f, &d, 1010), 1, 2 * few);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -458,6 +494,7 @@ int main(void)
         TEST(the_hot_statements_seek_and_the_log_has_no_index),
         TEST(the_views_tell_the_same_as_the_library),
         TEST(a_destination_is_checked_before_it_is_added),
+        TEST(lanes_without_events_are_not_looked_for_in_the_log),
         TEST(a_destination_may_begin_now_or_at_the_beginning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
