@@ -66,13 +66,12 @@ bool bounds_set(CURL *easy, const struct http_options *o)
            SET(CA_CACHE_TIMEOUT, o->trust_max_s);
 }
 
-bool bounds_set_peer(CURL *easy, const struct http_request *r,
-                     const char *ca_file)
+bool bounds_set_peer(CURL *easy, const struct http_request *r)
 {
-    const char *ca = r->ca_file != NULL ? r->ca_file : ca_file;
     const char *key = r->client_key != NULL ? r->client_key : r->client_cert;
     /* The system's folder would be asked as well. */
-    return (ca == NULL || (SET(CAINFO, ca) && SET(CAPATH, NULL))) &&
+    return (r->ca_file == NULL ||
+            (SET(CAINFO, r->ca_file) && SET(CAPATH, NULL))) &&
            (r->client_cert == NULL ||
             (SET(SSLCERT, r->client_cert) && SET(SSLKEY, key) &&
              /* Not to be asked for at the terminal, while the loop waits. */

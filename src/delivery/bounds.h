@@ -19,8 +19,7 @@ enum spool_status bounds_check(const struct http_request *request,
  * answers. */
 bool bounds_set(CURL *easy, const struct http_options *o);
 
-/* Whom to trust, who we are, and by which proxy; ca_file is the pool's. */
-bool bounds_set_peer(CURL *easy, const struct http_request *r,
-                     const char *ca_file);
+/* Whom to trust, who we are, and by which proxy. */
+bool bounds_set_peer(CURL *easy, const struct http_request *r);
 
 #endif

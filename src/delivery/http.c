@@ -27,7 +27,6 @@ struct http {
     size_t spare_n;
     struct multi *multi;
     struct http_options options;
-    char *ca_file;
     struct http_post *posts; /* under way */
     bool closing;
     void (*closed)(void *arg);
@@ -356,7 +355,7 @@ enum spool_status http_post(struct http *h, const struct http_request *request,
     if (post->easy == NULL || !copy_headers(post, request->headers) ||
         !set_request(post, request->url) ||
         !bounds_set(post->easy, &h->options) ||
-        !bounds_set_peer(post->easy, request, h->ca_file) ||
+        !bounds_set_peer(post->easy, request) ||
         !multi_add(h->multi, post->easy)) {
         free_post(post);
         return failed(err, SPOOL_NO_MEMORY, "libcurl cannot start a request");
@@ -403,7 +402,6 @@ static void free_http(struct http *h)
     while (h->spare_n > 0) {
         curl_easy_cleanup(h->spares[--h->spare_n]);
     }
-    free(h->ca_file);
     free(h);
 }
 
@@ -424,10 +422,7 @@ enum spool_status http_create(struct uv_loop_s *loop,
     if (h->options.trust_max_s <= 0) {
         h->options.trust_max_s = TRUST_MAX_S;
     }
-    h->ca_file = options->ca_file != NULL ? strdup(options->ca_file) : NULL;
-    if (options->ca_file == NULL || h->ca_file != NULL) {
-        h->multi = multi_create(loop, transfer_finished);
-    }
+    h->multi = multi_create(loop, transfer_finished);
     if (h->multi == NULL) {
         free_http(h);
         return failed(err, SPOOL_NO_MEMORY, "no memory for HTTP requests");

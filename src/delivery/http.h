@@ -33,7 +33,6 @@ struct http_options {
                               used again */
     long trust_max_s;      /* how long a certificate store, or a connection in
                               constant use, may live on; 0: five minutes */
-    const char *ca_file;   /* NULL: the system's */
 };
 
 struct http_request {
@@ -43,7 +42,7 @@ struct http_request {
                                    which has none and changes nothing there,
                                    so that it is never TRANSPORT_LOST */
     size_t body_len;            /* more than 0, unless it is a GET */
-    /* NULL: the pool's, or none. Copied. */
+    /* NULL: the system's, or none. Copied. */
     const char *ca_file;
     const char *client_cert; /* PEM */
     const char *client_key;  /* PEM; NULL: it is in client_cert */

@@ -29,7 +29,7 @@ enum spool_status profile_find(const char *name, enum profile *out,
                                struct spool_error *err);
 
 /* Whether url can be a destination's: http or https, http only to this
- * machine unless it is allowed, no key and no user in it. */
+ * machine, no key and no user in it. */
 enum spool_status profile_check_url(enum profile profile, const char *url,
                                     struct spool_error *err);
 

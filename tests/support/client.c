@@ -61,6 +61,7 @@ struct http_post *client_start(struct client *c, const void *body, size_t len)
                                    .headers = headers,
                                    .body = body,
                                    .body_len = len,
+                                   .ca_file = c->ca_file,
                                    .client_cert = c->client_cert,
                                    .client_key = c->client_key,
                                    .proxy = c->proxy};

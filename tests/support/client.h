@@ -14,7 +14,8 @@ struct client {
     uv_loop_t loop;
     struct http *http; /* NULL once destroyed */
     struct http_options options;
-    char url[128]; /* with the key in its query */
+    char url[128];       /* with the key in its query */
+    const char *ca_file; /* NULL: the system's */
     const char *client_cert, *client_key, *proxy; /* NULL: none */
     int replies;
     int closings;

@@ -178,7 +178,7 @@ static void a_certificate_of_a_known_authority_is_accepted(void **state)
 {
     struct fixture *f = *state;
     start_server(f, "");
-    f->client.options.ca_file = f->certificate;
+    f->client.ca_file = f->certificate;
     const struct reply *r = client_ask(&f->client, "[]");
     assert_string_equal(r->error, "");
     assert_int_equal(r->transport, TRANSPORT_OK);
@@ -196,7 +196,7 @@ static void a_certificate_for_another_name_is_not_trusted(void **state)
 {
     struct fixture *f = *state;
     start_server(f, "");
-    f->client.options.ca_file = f->certificate;
+    f->client.ca_file = f->certificate;
     /* The same machine under a name that the certificate does not hold. */
     char *host = strstr(f->client.url, "127.0.0.1");
     assert_non_null(host);
@@ -208,7 +208,7 @@ static void without_the_authorities_file_nobody_is_trusted(void **state)
 {
     struct fixture *f = *state;
     start_server(f, "");
-    f->client.options.ca_file = "/nonexistent/ca.pem";
+    f->client.ca_file = "/nonexistent/ca.pem";
     assert_untrusted(client_ask(&f->client, "[]"));
 }
 
@@ -216,7 +216,7 @@ static void an_outdated_protocol_is_not_spoken(void **state)
 {
     struct fixture *f = *state;
     start_server(f, "-tls1_1");
-    f->client.options.ca_file = f->certificate;
+    f->client.ca_file = f->certificate;
     const struct reply *r = client_ask(&f->client, "[]");
     assert_int_equal(r->transport, TRANSPORT_TURNED_AWAY);
     assert_int_equal(r->http, 0);
@@ -238,7 +238,7 @@ static void a_new_authority_is_trusted_while_the_pool_lives(void **state)
     pid_t pid = start_command(command, -1, -1);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
-    f->client.options.ca_file = path;
+    f->client.ca_file = path;
     f->client.options.trust_max_s = 1;
     assert_untrusted(client_ask(&f->client, "[]"));
     assert_int_equal(unlink(path), 0);
@@ -264,7 +264,7 @@ static void play_demand(struct fixture *f, const char *protocol)
                    "-Verify 1 -verify_return_error %s -CAfile %s", protocol,
                    f->certificate);
     start_server(f, option);
-    f->client.options.ca_file = f->certificate;
+    f->client.ca_file = f->certificate;
     const char *const certificates[] = {NULL, f->strangers, f->certificate};
     const char *const keys[] = {NULL, f->strangers_key, f->key};
     for (size_t i = 0; i < 3; i++) {
@@ -297,7 +297,7 @@ static void a_client_certificate_that_cannot_be_read_is_our_fault(void **state)
 {
     struct fixture *f = *state;
     start_server(f, "");
-    f->client.options.ca_file = f->certificate;
+    f->client.ca_file = f->certificate;
     f->client.client_cert = "/nonexistent/client.pem";
     const struct reply *r = client_ask(&f->client, "[]");
     assert_int_equal(r->transport, TRANSPORT_UNNAMED);
@@ -329,7 +329,7 @@ static void nobody_is_asked_for_the_pass_phrase_of_a_key(void **state)
     assert_int_equal(write(words[1], "word\n", 5), 5);
     assert_int_equal(close(words[1]), 0);
     assert_int_equal(dup2(words[0], 0), 0);
-    f->client.options.ca_file = f->certificate;
+    f->client.ca_file = f->certificate;
     f->client.client_cert = f->certificate;
     f->client.client_key = path;
     const struct reply *r = client_ask(&f->client, "[]");
@@ -349,7 +349,7 @@ static void the_secrets_of_a_connection_are_written_nowhere(void **state)
     assert_int_equal(http_global_init(&err), SPOOL_OK);
     assert_string_equal(getenv("SSLKEYLOGFILE"), path); /* as it was */
     start_server(f, "");
-    f->client.options.ca_file = f->certificate;
+    f->client.ca_file = f->certificate;
     const struct reply *r = client_ask(&f->client, "[]");
     assert_int_equal(unsetenv("SSLKEYLOGFILE"), 0);
     assert_int_equal(r->transport, TRANSPORT_OK);
