@@ -282,11 +282,16 @@ static enum spool_status make_fresh(const char *path, const char *half,
     mode_t mode = site_mode(path);
     int fd =
         open(half, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    enum spool_status status = SPOOL_OK;
     if (fd < 0 || fchmod(fd, mode) != 0) {
-        return failed_errno(err, "cannot make %s", half);
+        status = failed_errno(err, "cannot make %s", half);
     }
-    (void)close(fd);
-    enum spool_status status = db_open(&db, half, err);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    if (status == SPOOL_OK) {
+        status = db_open(&db, half, err);
+    }
     if (status != SPOOL_OK) {
         return status;
     }

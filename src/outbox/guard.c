@@ -36,7 +36,6 @@ struct look {
                    first release, or just made */
     int64_t lost_lo, lost_hi; /* 0: none */
     const char *cause;
-    char was_at[PATH_MAX]; /* where the store thought itself; "": here */
 };
 
 static void notice(struct outbox *box, const char *format, ...)

@@ -57,8 +57,7 @@ struct world {
     struct outbox *box;
     struct flusher *flusher;
     bool stopped;
-    bool ghost;        /* the process is dead: what it does is undone */
-    bool settled_down; /* phase 2 */
+    bool ghost; /* the process is dead: what it does is undone */
     int64_t fail_row_at[MODEL_PLACES][4]; /* mono, 0: none */
     int fail_row[MODEL_PLACES][4];
     struct request_seen *requests;
