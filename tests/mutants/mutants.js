@@ -150,9 +150,28 @@ module.exports = [
     {
         name: 'dedupe keys are forgotten too early',
         edits: [['src/outbox/retain.c',
-            'int64_t before = j->now - j->r->keep_keys_ms;',
-            'int64_t before = j->now - j->r->keep_keys_ms / 2;']],
+            'int64_t before = j->now - j->r->keep_keys_ms, newest = 0;',
+            'int64_t before = j->now - j->r->keep_keys_ms / 2, newest = 0;']],
         test: 'unit/retain',
+    },
+    {
+        name: 'retention does not wait for recover',
+        edits: [['src/outbox/retain.c', 'if (box->not_recovered > 0) {',
+            'box->not_recovered = 0;\n    if (box->not_recovered > 0) {']],
+        test: 'unit/recover',
+    },
+    {
+        name: 'a file that is gone is begun anew',
+        edits: [['src/outbox/outbox.c',
+            'status = guard_empty(box->path, err);', 'status = SPOOL_OK;']],
+        test: 'unit/guard',
+    },
+    {
+        name: 'a replay joins tiles of an express lane',
+        edits: [['src/outbox/operate.c',
+            'if (j->members.lane >= j->members.lanes) {\n        return SPOOL_OK;',
+            'if (j->members.lane > 2 * j->members.lanes) {\n        return SPOOL_OK;']],
+        test: 'unit/overtake',
     },
     {
         name: 'a damaged row is sent',
