@@ -1,7 +1,6 @@
 #include "outbox/destination.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -89,56 +88,24 @@ struct change {
     enum destination_state state;
 };
 
-static enum spool_status find_by_name(struct db *db, const char *name,
-                                      struct destination *d,
-                                      struct spool_error *err)
-{
-    bool found;
-    enum spool_status status = destination_row(
-        db, db_query(db, STATEMENT_DESTINATION_BY_NAME, "t", name), &found, d,
-        err);
-    if (status != SPOOL_OK || found) {
-        return status;
-    }
-    char names[300] = "";
-    size_t len = 0;
-    sqlite3_stmt *s = db_query(db, STATEMENT_DESTINATIONS, "");
-    bool row;
-    status = db_row(db, s, &row, err);
-    while (status == SPOOL_OK && row) {
-        if (len + DESTINATION_NAME_SIZE + 2 < sizeof names) {
-            len += (size_t)snprintf(names + len, sizeof names - len, " %s",
-                                    (const char *)sqlite3_column_text(s, 1));
-        }
-        status = db_row(db, s, &row, err);
-    }
-    if (status != SPOOL_OK) {
-        return status;
-    }
-    return failed(err, SPOOL_NOT_FOUND, "there is no destination %s; %s%s",
-                  name, len > 0 ? "there are:" : "there is none at all", names);
-}
-
-/* Rows that are put back behind a reader's cursor would never be read. Where
- * the damaged file lies no more there is nothing to wait for. */
+/* Rows that are put back behind a reader's cursor would never be read, and what
+ * a damaged file says of a lane is put back into the same one. *last: up to
+ * where that file may hold some. Where it lies no more there is nothing to wait
+ * for. */
 static enum spool_status check_recovered(struct db *db, const char *path,
-                                         struct destination *d,
+                                         int64_t behind, const char *change,
+                                         const char *name, int64_t *last,
                                          struct spool_error *err)
 {
-    int64_t aside = 0;
     char damaged[ASIDE_PATH_SIZE];
-    enum spool_status status = aside_waiting(db, path, &aside, damaged, err);
-    if (status != SPOOL_OK || aside <= d->base) {
+    enum spool_status status = aside_waiting(db, path, last, damaged, err);
+    if (status != SPOOL_OK || *last <= behind || damaged[0] == '\0') {
         return status;
-    }
-    if (damaged[0] == '\0') {
-        d->base = aside;
-        return SPOOL_OK;
     }
     return failed(err, SPOOL_BUSY,
                   "the outbox was damaged, and its events have not been "
-                  "put back; run spoolctl recover, then add %s",
-                  d->name);
+                  "put back; run spoolctl recover, then %s %s",
+                  change, name);
 }
 
 /* Where its events go now; not what stands behind a ?, which may be a secret.
@@ -184,11 +151,10 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
     if (status == SPOOL_OK) {
         status = check_new_name(d->name, err);
     }
-    int64_t last = 0;
+    int64_t last = 0, dropped = 0, aside = 0;
     if (status == SPOOL_OK) {
         status = db_number(db, err, 0, &last, STATEMENT_LAST_ID, "");
     }
-    int64_t dropped = 0;
     if (status == SPOOL_OK) {
         status = db_number(db, err, 0, &dropped, STATEMENT_DROPPED_TO, "");
     }
@@ -199,7 +165,11 @@ static enum spool_status add(struct db *db, void *arg, struct spool_error *err)
     }
     d->since = outbox_now(c->box);
     if (status == SPOOL_OK) {
-        status = check_recovered(db, c->box->path, d, err);
+        status = check_recovered(db, c->box->path, d->base, "add", d->name,
+                                 &aside, err);
+    }
+    if (status == SPOOL_OK && aside > d->base) {
+        d->base = aside;
     }
     if (status == SPOOL_OK) {
         status = db_run(
@@ -268,30 +238,13 @@ static enum spool_status check_settled(struct db *db,
     return status;
 }
 
-/* What the damaged file says of a lane is put back into the same one. */
-static enum spool_status check_through(struct db *db, const char *path,
-                                       const char *name,
-                                       struct spool_error *err)
-{
-    int64_t last = 0;
-    char damaged[ASIDE_PATH_SIZE];
-    enum spool_status status = aside_waiting(db, path, &last, damaged, err);
-    if (status != SPOOL_OK || last == 0 || damaged[0] == '\0') {
-        return status;
-    }
-    return failed(err, SPOOL_BUSY,
-                  "the lanes of %s cannot be changed now: the outbox was "
-                  "damaged, and its events have not been put back; run "
-                  "spoolctl recover, then try again",
-                  name);
-}
-
 static enum spool_status set(struct db *db, void *arg, struct spool_error *err)
 {
     const struct change *c = arg;
     const struct destination *d = c->new_values;
     struct destination old;
-    enum spool_status status = find_by_name(db, d->name, &old, err);
+    int64_t aside = 0;
+    enum spool_status status = destination_by_name(db, d->name, &old, err);
     if (status == SPOOL_OK && strcmp(old.filter, d->filter) != 0) {
         return failed(err, SPOOL_MISUSE,
                       "the filter of %s cannot be changed, since the log has "
@@ -301,7 +254,8 @@ static enum spool_status set(struct db *db, void *arg, struct spool_error *err)
     if (status == SPOOL_OK && old.lanes != d->lanes) {
         status = check_settled(db, &old, "the lanes", err);
         if (status == SPOOL_OK) {
-            status = check_through(db, c->box->path, d->name, err);
+            status = check_recovered(db, c->box->path, 0, "change the lanes of",
+                                     d->name, &aside, err);
         }
         if (status == SPOOL_OK) {
             status = relane(db, c->box, &old, d->lanes, err);
@@ -359,7 +313,7 @@ static enum spool_status remove_it(struct db *db, void *arg,
 {
     struct change *c = arg;
     struct destination d;
-    enum spool_status status = find_by_name(db, c->name, &d, err);
+    enum spool_status status = destination_by_name(db, c->name, &d, err);
     if (status == SPOOL_OK) {
         status = count_undelivered(db, d.id, &c->undelivered, err);
     }
@@ -394,90 +348,12 @@ enum spool_status destination_remove(struct outbox *box, const char *name,
     return status;
 }
 
-static enum spool_status find(struct db *db, void *arg, struct spool_error *err)
-{
-    struct change *c = arg;
-    return find_by_name(db, c->name, c->d, err);
-}
-
-enum spool_status destination_find(struct outbox *box, const char *name,
-                                   struct destination *out,
-                                   struct spool_error *err)
-{
-    struct change c = {.box = box, .name = name, .d = out};
-    return outbox_read(box, find, &c, err);
-}
-
-struct listing {
-    const char *name; /* NULL: all */
-    struct destination *all;
-    size_t n, room;
-};
-
-static struct destination *add_one(struct listing *l)
-{
-    if (l->n == l->room) {
-        size_t room = l->room == 0 ? 4 : l->room * 2;
-        struct destination *more = realloc(l->all, room * sizeof *more);
-        if (more == NULL) {
-            return NULL;
-        }
-        l->all = more;
-        l->room = room;
-    }
-    return &l->all[l->n++];
-}
-
-static enum spool_status list_all(struct db *db, struct listing *l,
-                                  struct spool_error *err)
-{
-    sqlite3_stmt *s = db_query(db, STATEMENT_DESTINATIONS, "");
-    bool row;
-    enum spool_status status = db_row(db, s, &row, err);
-    while (status == SPOOL_OK && row) {
-        struct destination *d = add_one(l);
-        if (d == NULL) {
-            (void)sqlite3_reset(s);
-            return failed(err, SPOOL_NO_MEMORY, "out of memory");
-        }
-        destination_read(s, d);
-        status = db_row(db, s, &row, err);
-    }
-    return status;
-}
-
-static enum spool_status list(struct db *db, void *arg, struct spool_error *err)
-{
-    struct listing *l = arg;
-    if (l->name == NULL) {
-        return list_all(db, l, err);
-    }
-    struct destination *d = add_one(l);
-    return d == NULL ? failed(err, SPOOL_NO_MEMORY, "out of memory")
-                     : find_by_name(db, l->name, d, err);
-}
-
-enum spool_status destination_list(struct outbox *box, const char *name,
-                                   struct destination **out, size_t *n,
-                                   struct spool_error *err)
-{
-    struct listing l = {.name = name};
-    enum spool_status status = outbox_read(box, list, &l, err);
-    if (status != SPOOL_OK) {
-        free(l.all);
-        l = (struct listing){.n = 0};
-    }
-    *out = l.all;
-    *n = l.n;
-    return status;
-}
-
 static enum spool_status set_state(struct db *db, void *arg,
                                    struct spool_error *err)
 {
     const struct change *c = arg;
     struct destination d;
-    enum spool_status status = find_by_name(db, c->name, &d, err);
+    enum spool_status status = destination_by_name(db, c->name, &d, err);
     if (status != SPOOL_OK) {
         return status;
     }

@@ -6,10 +6,7 @@
 #include "base/error.h"
 #include "outbox/hold.h"
 #include "outbox/store.h"
-#include "outbox/tile.h"
-
-/* Ids of the log that a lane is cut past in one transaction. */
-#define CUT_MOST 50000
+#include "outbox/uncut.h"
 
 enum action { ACTION_REPLAY, ACTION_PURGE };
 
@@ -69,113 +66,9 @@ static enum spool_status tile_at(struct db *db, const struct operate_job *j,
     return status;
 }
 
-/* The next tile of the lane, from the cursor to hi, which the cursor is then.
- */
-static enum spool_status append_tile(struct db *db, struct operate_job *j,
-                                     int64_t *cursor, int64_t hi,
-                                     enum tile_state state, const char *code,
-                                     const char *reason, struct tile *t,
-                                     struct spool_error *err)
+static struct uncut uncut_of(struct operate_job *j)
 {
-    *t = (struct tile){.destination = j->d->id,
-                       .lane = j->members.lane,
-                       .lo = *cursor + 1,
-                       .hi = hi,
-                       .state = state};
-    uuid_v7(&j->box->rng, j->now, t->key);
-    *cursor = hi;
-    enum spool_status status =
-        tile_count(db, &j->members, t->lo, t->hi, &t->events, &t->passed, err);
-    if (status == SPOOL_OK) {
-        status = tile_insert(db, t, j->now, code, reason, err);
-    }
-    if (status == SPOOL_OK) {
-        status = db_run(db, err, STATEMENT_LANE_MOVE, "iii", j->d->id,
-                        (int64_t)j->members.lane, hi);
-    }
-    return status;
-}
-
-static enum spool_status is_of_lane(struct db *db, const struct operate_job *j,
-                                    int64_t id, bool *out,
-                                    struct spool_error *err)
-{
-    sqlite3_stmt *s = db_query(db, STATEMENT_EVENT_GET, "i", id);
-    enum spool_status status = db_row(db, s, out, err);
-    if (status == SPOOL_OK && *out) {
-        struct row row;
-        row_read(s, &row);
-        bool taken = membership_takes(&j->members, row.body, row.len);
-        int64_t part = row.part;
-        int lane;
-        (void)sqlite3_reset(s);
-        status = membership_find_lane(db, &j->members, id, part, &lane, err);
-        *out = taken && lane == j->members.lane;
-    }
-    return status;
-}
-
-static enum spool_status cut_held_one(struct db *db, struct operate_job *j,
-                                      int64_t *cursor, int64_t held,
-                                      struct spool_error *err)
-{
-    struct tile t;
-    bool quarantined;
-    char reason[DESTINATION_REASON_SIZE];
-    enum spool_status status =
-        hold_look_up(db, held, &quarantined, reason, sizeof reason, err);
-    if (status == SPOOL_OK && held > *cursor + 1) {
-        status = append_tile(db, j, cursor, held - 1, TILE_PENDING, NULL, NULL,
-                             &t, err);
-    }
-    return status == SPOOL_OK
-               ? append_tile(db, j, cursor, held,
-                             quarantined ? TILE_DEAD : TILE_HELD,
-                             quarantined ? "INVALID" : "", reason, &t, err)
-               : status;
-}
-
-/* What is held or quarantined before id becomes a tile of its own, as when the
- * flusher comes to it: in a pending one it would count as waiting to be sent.
- */
-static enum spool_status cut_held(struct db *db, struct operate_job *j,
-                                  int64_t *cursor, int64_t id,
-                                  struct spool_error *err)
-{
-    int64_t held = *cursor;
-    for (;;) {
-        bool ours;
-        enum spool_status status = hold_next_event(db, held + 1, &held, err);
-        if (status != SPOOL_OK || held >= id) {
-            return status;
-        }
-        status = is_of_lane(db, j, held, &ours, err);
-        if (status == SPOOL_OK && ours) {
-            status = cut_held_one(db, j, cursor, held, err);
-        }
-        if (status != SPOOL_OK) {
-            return status;
-        }
-    }
-}
-
-/* What lies behind the cursor becomes tiles, the last of them from id or before
- * to hi: pending, never sent, so the flusher cuts it into batches when it comes
- * to it. */
-static enum spool_status cut_up_to(struct db *db, struct operate_job *j,
-                                   int64_t id, int64_t hi, struct tile *t,
-                                   struct spool_error *err)
-{
-    int64_t cursor;
-    enum spool_status status =
-        db_number(db, err, 0, &cursor, STATEMENT_LANE_CURSOR, "ii", j->d->id,
-                  (int64_t)j->members.lane);
-    if (status == SPOOL_OK) {
-        status = cut_held(db, j, &cursor, id, err);
-    }
-    return status == SPOOL_OK ? append_tile(db, j, &cursor, hi, TILE_PENDING,
-                                            NULL, NULL, t, err)
-                              : status;
+    return (struct uncut){&j->box->rng, &j->members, j->now};
 }
 
 /* A replayed tile joins the one before it when that one waits unsent too, so
@@ -379,7 +272,8 @@ static enum spool_status operate_on(struct db *db, struct operate_job *j,
     }
     status = tile_at(db, j, j->ids[i], &found, &t, err);
     if (status == SPOOL_OK && !found && j->action == ACTION_PURGE) {
-        status = cut_up_to(db, j, j->ids[i], end_of_row(j, i), &t, err);
+        status =
+            uncut_take(db, uncut_of(j), j->ids[i], end_of_row(j, i), &t, err);
     } else if (status == SPOOL_OK && !found) {
         return replay_uncut(db, j, j->ids[i], err);
     }
@@ -459,34 +353,6 @@ static enum spool_status open_members(struct db *db, struct operate_job *j,
     return status == SPOOL_OK ? membership_renew(db, &j->members, err) : status;
 }
 
-/* A part of the way from a lane's cursor to an id, if that is long and its
- * events have to be counted one by one. */
-static enum spool_status cut_towards(struct db *db, struct operate_job *j,
-                                     int64_t id, struct spool_error *err)
-{
-    bool has;
-    int64_t cursor = 0;
-    struct membership *m = &j->members;
-    enum spool_status status = find_lane(db, j, id, &has, err);
-    if (status != SPOOL_OK || !has || m->lane >= m->lanes) {
-        return status;
-    }
-    status = db_number(db, err, -1, &cursor, STATEMENT_LANE_CURSOR, "ii",
-                       j->d->id, (int64_t)m->lane);
-    int64_t hi = cursor + CUT_MOST;
-    if (status != SPOOL_OK || cursor < 0 || hi >= id ||
-        (m->filter == NULL && membership_has_all(m, cursor + 1))) {
-        return status;
-    }
-    struct tile t;
-    j->more = true;
-    status = cut_held(db, j, &cursor, hi + 1, err);
-    return status == SPOOL_OK && cursor < hi
-               ? append_tile(db, j, &cursor, hi, TILE_PENDING, NULL, NULL, &t,
-                             err)
-               : status;
-}
-
 /* So that the purge itself has not the whole log to read: nobody else writes
  * meanwhile. */
 static enum spool_status cut_some(struct db *db, void *arg,
@@ -496,7 +362,12 @@ static enum spool_status cut_some(struct db *db, void *arg,
     j->more = false;
     enum spool_status status = open_members(db, j, err);
     while (status == SPOOL_OK && !j->more && j->cut_to < j->n) {
-        status = cut_towards(db, j, j->ids[j->cut_to], err);
+        int64_t id = j->ids[j->cut_to];
+        bool has;
+        status = find_lane(db, j, id, &has, err);
+        if (status == SPOOL_OK && has) {
+            status = uncut_approach(db, uncut_of(j), id, &j->more, err);
+        }
         j->cut_to += j->more ? 0 : 1;
     }
     membership_close(&j->members);

@@ -1,6 +1,7 @@
 /* What an operator does to events: replay and purge, each by cutting tiles out
  * of those that are there, in one transaction a call and with a line in the
- * audit log. */
+ * audit log. In front of a purge the log may be cut up to its events, some of
+ * it a transaction (uncut.h): that changes no event's state. */
 #ifndef OUTBOX_OPERATE_H
 #define OUTBOX_OPERATE_H
 

@@ -105,6 +105,12 @@ enum spool_status destination_row(struct db *db, sqlite3_stmt *s, bool *found,
 enum spool_status destination_get(struct db *db, int64_t id, bool *found,
                                   struct destination *d,
                                   struct spool_error *err);
+
+/* SPOOL_NOT_FOUND names the destinations there are. */
+enum spool_status destination_by_name(struct db *db, const char *name,
+                                      struct destination *d,
+                                      struct spool_error *err);
+
 /* Writes state, hold_kind, reason, since, probes, next_probe_at, dead_in_row.
  */
 enum spool_status destination_write_state(struct db *db,
