@@ -139,8 +139,8 @@ static enum ending print(struct ctl *ctl)
     print_usage(&s);
     print_classes(&s);
     if (limits_full(&s.l, &s.u) >= LIMITS_NEARLY_FULL) {
-        (void)printf("\nnext  %s status says why events stay; purge some, or "
-                     "raise the limit\n",
+        (void)printf("\nnext  %s status says why events stay; purge some, "
+                     "raise the limit, or free space where it is the disk's\n",
                      ctl->self);
     }
     return DONE;

@@ -91,7 +91,7 @@ static bool say_stopped(struct why *w, const char *subject)
     say_since(w);
     say(w, ": %s", human_words(d->reason, reason, sizeof reason));
     if (d->state == DESTINATION_HELD) {
-        say(w, "; no event was lost or counted as tried");
+        say(w, "; no event was lost");
         say_next(w, d->next_probe_at);
         say(w, ", and goes on by itself when that is taken");
         advise(w, w->flushed ? "resume %s" : "flush %s", d->name);
